@@ -33,11 +33,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 from training_cost import one_video
 
+from fvd_bench.allocator import kept_memory
 from stylegan_v.baselines import registry
 from stylegan_v.data.clips import Batch, VideoDataset
 from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.methods.trainer import Trainer
-from stylegan_v.training.allocator import kept_memory
 from stylegan_v.training.loop import training_arithmetic
 from stylegan_v.training.run import load_run
 

@@ -105,7 +105,7 @@ def work(data: str) -> None:
         trainers[name] = kind(run, dataset, torch.device("cpu"))
         trainers[name].probability.p = probability
         clips[name] = clip_files.batches(dataset, trainers[name].samples(), seed=0, workers=1)
-    with contextlib.nullcontext() if before() else module("training.allocator").kept_memory():
+    with contextlib.nullcontext() if before() else importlib.import_module("fvd_bench.allocator").kept_memory():
         for line in sys.stdin:
             if line.strip() == "numbers":
                 print(json.dumps(numbers()), flush=True)

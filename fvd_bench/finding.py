@@ -7,10 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from fvd_bench.escapes import escaped
-from fvd_bench.words import counted
-
-NAMED = 3
-"""Number of videos that a sentence names. It counts the others."""
+from fvd_bench.words import counted, listed
 
 WRONG = {
     "same-videos": "both sides hold the same videos",
@@ -173,7 +170,5 @@ def some(videos: Mapping[str, str]) -> str:
     """Name the first videos, each with its details, and count the others. Details that all share are given once."""
     shared = set(videos.values())
     if len(videos) > 1 and len(shared) == 1 and any(shared):
-        return f"{some(dict.fromkeys(videos, ''))} (each {shared.pop()})"
-    named = [f"{name} ({why})" if why else name for name, why in list(videos.items())[:NAMED]]
-    more = len(videos) - len(named)
-    return ", ".join(named) + (f" and {more} more" if more else "")
+        return f"{listed(videos)} (each {shared.pop()})"
+    return listed(f"{name} ({why})" if why else name for name, why in videos.items())

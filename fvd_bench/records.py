@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -9,6 +10,15 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 _NAMES = {str: "a text", int: "a whole number", bool: "true or false", float: "a number", NoneType: "null"}
+
+
+def json_object(text: str | bytes) -> dict[str, Any] | None:
+    """Return the object that a JSON text holds, None where it is no JSON or holds something else."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def fault(error: Exception) -> str:

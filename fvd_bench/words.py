@@ -1,6 +1,8 @@
-"""Numbers as people read them: scores, changes, intervals, counts, places, percents, and lengths of time."""
+"""Numbers as people read them: scores, changes, intervals, counts, places, percents, and lengths of time; and names."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 def number(value: float | None) -> str:
@@ -37,6 +39,13 @@ def agreeing(count: int, verb: str) -> str:
 
 
 _SINGULAR = {"are": "is", "were": "was", "have": "has"}
+
+
+def listed(names: Iterable[str], most: int = 3) -> str:
+    """Write the first of some names, and how many more there are: a, b, c and 4 more."""
+    every = list(names)
+    more = len(every) - most
+    return ", ".join(every[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def ordinal(place: int) -> str:

@@ -42,7 +42,7 @@ class Check:
         return abs(self.found - self.expected) <= self.tolerance
 
 
-def run(*, full: bool, device: str = "cpu", progress: Callable[[int, int], None] | None = None) -> tuple[Check, ...]:
+def run(*, full: bool, device: str, progress: Callable[[int, int], None] | None = None) -> tuple[Check, ...]:
     """Compute every check; the caller looks at `ok`.
 
     It takes about half a minute on two cores, with `full` two minutes.

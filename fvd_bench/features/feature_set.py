@@ -145,8 +145,8 @@ class FeatureSet:
             rows = (
                 part[first : first + _FOLD_ROWS] for part in self._kept for first in range(0, len(part), _FOLD_ROWS)
             )
-            return iter(_blocks(rows, _FOLD_ROWS))
-        return None if self._again is None else iter(_blocks((part for _, part in self._again()), _FOLD_ROWS))
+            return _blocks(rows)
+        return None if self._again is None else _blocks(part for _, part in self._again())
 
     def owners(self) -> NDArray[np.int64]:
         """Return the video of each feature, [count]."""
@@ -206,21 +206,21 @@ class FeatureSet:
         """Merge the kept features into the moments."""
         if self._scatter is None:
             self._scatter = np.zeros((self.dim, self.dim))
-        for block in _blocks(self._kept, _FOLD_ROWS):
+        for block in _blocks(self._kept):
             mean, more = scatter_of(block)
             self._mean = add_scatter(self._scatter, self._mean, self._folded, more, mean, len(block))
             self._folded += len(block)
         self._kept, self._kept_rows = [], 0
 
 
-def _blocks(arrays: Iterable[NDArray[np.float32]], rows: int) -> Iterable[Float64]:
-    """Yield the rows of all arrays in blocks of `rows` or a little more, as float64."""
+def _blocks(arrays: Iterable[NDArray[np.float32]]) -> Iterator[Float64]:
+    """Yield the rows of all arrays in blocks of `_FOLD_ROWS` or a little more, as float64."""
     waiting: list[NDArray[np.float32]] = []
     waiting_rows = 0
     for array in arrays:
         waiting.append(array)
         waiting_rows += len(array)
-        if waiting_rows >= rows:
+        if waiting_rows >= _FOLD_ROWS:
             yield np.concatenate(waiting).astype(np.float64)
             waiting, waiting_rows = [], 0
     if waiting:

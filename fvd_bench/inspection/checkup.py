@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from fvd_bench.finding import Finding, noted, of_side, some, worst_first
+from fvd_bench.finding import Finding, noted, of_side, worst_first
 from fvd_bench.inspection import faults
 from fvd_bench.inspection.faults import FAULTS, Appearance, size_text
 from fvd_bench.inspection.summary import Contents, contents_of, frames_needed, quality_text
@@ -23,7 +23,7 @@ from fvd_bench.version import __version__
 from fvd_bench.videos.frame_times import intervals_text, widest
 from fvd_bench.videos.header import MERGES_FRAMES
 from fvd_bench.videos.prefetch import in_order
-from fvd_bench.words import counted
+from fvd_bench.words import counted, listed
 
 SCHEMA = 1
 
@@ -214,7 +214,7 @@ def _alpha(video: Examined) -> str | None:
 
 
 def _gap(video: Examined) -> str | None:
-    return some(dict.fromkeys(video.missing, "")) if video.missing else None
+    return listed(video.missing) if video.missing else None
 
 
 def _sizes(video: Examined) -> str | None:

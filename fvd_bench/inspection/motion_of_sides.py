@@ -15,7 +15,7 @@ from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.jobs import VideosDone
 from fvd_bench.features.store import Entry, Facts, FeatureStore
 from fvd_bench.finding import Finding
-from fvd_bench.inspection.motion import Motion, SideMotion, measure, summary
+from fvd_bench.inspection.motion import Motion, SideMotion, measure
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.prefetch import in_order
 from fvd_bench.videos.video import Video
@@ -41,24 +41,6 @@ _ROW = 4
 
 _ERRORS = 2.0
 """A difference must also exceed this many standard errors, since a few videos may differ by much."""
-
-
-def measure_side(
-    source: ClipSource,
-    store: FeatureStore,
-    *,
-    versions: Mapping[str, str],
-    workers: int,
-    progress: VideosDone,
-    share: Share = WHOLE,
-) -> SideMotion | None:
-    """Sum up the motion of at most 64 videos, evenly spaced over the listing; None where none can be read.
-
-    The arguments are those of `motions`. Raises CacheError.
-    """
-    chosen = evenly_spaced(len(source.names), MOST_VIDEOS)
-    found = motions(source, store, chosen, versions=versions, workers=workers, progress=progress, share=share)
-    return summary(list(found.values()))
 
 
 def motions(

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from fvd_bench.errors import ArgumentError, FvdBenchError, cause
 from fvd_bench.features.feature_set import FeatureSet
-from fvd_bench.finding import Finding, some
+from fvd_bench.finding import Finding
 from fvd_bench.metrics.uncertainty import Sides
 from fvd_bench.paths import user_path
 from fvd_bench.protocols.rules import Side
 from fvd_bench.videos.files import bare_name
-from fvd_bench.words import counted
+from fvd_bench.words import counted, listed
 
 _FOLDER = re.compile(r"folder(?::([1-9][0-9]?))?")
 _TABLE = re.compile(r"(.+\.csv):(.+)", re.IGNORECASE)
@@ -54,9 +54,7 @@ def groups(names: Sequence[str], by: str | None, columns: Mapping[str, Sequence[
     return [first.setdefault(key, index) for index, key in enumerate(labels(names, by, columns, what="group_by"))]
 
 
-def labels(
-    names: Sequence[str], by: str, columns: Mapping[str, Sequence[str]] = {}, *, what: str
-) -> list[tuple[str, ...]]:
+def labels(names: Sequence[str], by: str, columns: Mapping[str, Sequence[str]], *, what: str) -> list[tuple[str, ...]]:
     """Return the group or class of each name, in one or more parts.
 
     columns: for each column of a list of videos, its entries in the order of the names.
@@ -118,7 +116,7 @@ def findings(side: Side, names: Sequence[str], stats: FeatureSet) -> Iterator[Fi
         "whole videos with all their clips, or say what belongs together, `fvd-bench compute --group-by`"
     )
     if same.any() and 1 < len(found) <= len(videos) / _WINDOWS and np.median(near[same]) < _NEAR_OF_A_STEM * apart:
-        what = f"the names of {len(videos)} {side} videos have {len(found)} stems, {some(dict.fromkeys(found, ''))}"
+        what = f"the names of {len(videos)} {side} videos have {len(found)} stems, {listed(found)}"
         yield Finding("not-independent", f"{what}, and videos of one stem are much alike: {advice}", side=side)
     elif float(np.median(near)) < _NEAR * apart:
         yield Finding(

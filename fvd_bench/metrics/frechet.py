@@ -89,8 +89,9 @@ def frechet_distance_of_stats(real: FeatureSet, fake: FeatureSet, rule: MetricRu
     return _distance(real.mean() - fake.mean(), root(real, rule.ddof), root(fake, rule.ddof))[0]
 
 
-def frechet_influence(real: NDArray[np.floating], fake: NDArray[np.floating]) -> tuple[Float64, Float64]:
-    """Return the influence of each feature on the squared Fréchet distance, [N] and [M], each with a mean of 0.
+def frechet_influence(real: FeatureSet, fake: FeatureSet) -> tuple[Float64 | None, Float64 | None]:
+    """Return the influence of each feature on the squared Fréchet distance, [N] and [M], each with a mean of 0. None
+    for a side of which only moments are known.
 
     To first order, giving real feature i the weight 1/N + ε at the expense of the others changes the distance by ε
     times its influence. So the distance varies by std / √N when the real features are drawn anew. Let T be the linear
@@ -100,14 +101,6 @@ def frechet_influence(real: NDArray[np.floating], fake: NDArray[np.floating]) ->
 
     Raises MetricError as `frechet_distance` does.
     """
-    _check(real, fake)
-    influences = _influence(_Side.of(real), _Side.of(fake))
-    assert influences[0] is not None and influences[1] is not None
-    return influences[0], influences[1]
-
-
-def frechet_influence_of_stats(real: FeatureSet, fake: FeatureSet) -> tuple[Float64 | None, Float64 | None]:
-    """Return the `frechet_influence` of two sides, with None for a side of which only moments are known."""
     _check_sides(real, fake)
     sides = []
     for side in (real, fake):
@@ -271,7 +264,7 @@ FVD, FID, FD = (
         lower_is_better=True,
         range=(0.0, np.inf),
         fewest=(2, 2),
-        influence=frechet_influence_of_stats,
+        influence=frechet_influence,
         of_moments=True,
         rises_by_chance=True,
     )

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fvd_bench.errors import MetricError
+from fvd_bench.features.moments import Float64
 from fvd_bench.metrics.metric import Metric, on_features
-from fvd_bench.protocols.rules import Side
-
-Float64 = NDArray[np.float64]
+from fvd_bench.protocols.rules import OTHER_SIDE, Side
 
 _PRECISION_NEIGHBOURS = 3
 _DENSITY_NEIGHBOURS = 5
@@ -123,7 +122,7 @@ def covered(real: NDArray[np.floating], fake: NDArray[np.floating]) -> NDArray[n
 
 def _check(centres: NDArray[np.floating], points: NDArray[np.floating], side: Side, neighbours: int) -> None:
     """Raise MetricError when a centre has too few neighbours, or there are no points."""
-    other = "fake" if side == "real" else "real"
+    other = OTHER_SIDE[side]
     if len(centres) <= neighbours or not len(points):
         raise MetricError(
             f"{len(centres)} {side} and {len(points)} {other} features: at least {neighbours + 1} {side} ones are "

@@ -21,9 +21,7 @@ class RandomSplit:
     in.
     """
 
-    def __init__(
-        self, side: FeatureSet, order: NDArray[np.int64], ends: Iterable[int], *, of_moments: bool = True
-    ) -> None:
+    def __init__(self, side: FeatureSet, order: NDArray[np.int64], ends: Iterable[int], *, of_moments: bool) -> None:
         """Prepare a side whose features are all there.
 
         order: all of its videos. ends: every place where a piece may begin or end. of_moments: whether moments are all

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from fvd_bench.networks.normalisation import IMAGENET, Normalisation
 from fvd_bench.networks.pretrained import pretrained, transformers_needed
-from fvd_bench.networks.weights.vision_transformers import DINOV2_L, Size
+from fvd_bench.networks.weights.vision_transformers import Size
 
 IMAGE = 224
 _EPSILON = 1e-6
@@ -28,9 +28,7 @@ _OFFSET = 0.1
 class DINOv2(nn.Module):
     """DINOv2's encoder and its last layer norm."""
 
-    def __init__(
-        self, tensors: Mapping[str, NDArray[np.float32]], size: Size = DINOV2_L, *, image: int = IMAGE
-    ) -> None:
+    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], size: Size, *, image: int = IMAGE) -> None:
         """Build the network. tensors: see `vision_transformers.dinov2`. image: side of the images that it will see."""
         super().__init__()
         with transformers_needed("DINOv2"):

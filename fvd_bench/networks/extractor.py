@@ -47,7 +47,7 @@ class TorchExtractor:
         device: str,
         weights: Mapping[str, str],
         unverified: Sequence[str] = (),
-        batch_frames: int = BATCH_FRAMES,
+        batch_frames: int,
         side_by_side: bool = False,
     ) -> None:
         self.dim = network.layers[rule.layer]

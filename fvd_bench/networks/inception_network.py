@@ -34,13 +34,7 @@ class Inception(torch.nn.Module):
     channels_last: the layout of its kernels, and so of its activations. Processors are 1.4 times as fast with it.
     """
 
-    def __init__(
-        self,
-        tensors: Mapping[str, NDArray[np.float32]],
-        *,
-        gives_logits: bool,
-        channels_last: bool = False,
-    ) -> None:
+    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], *, gives_logits: bool, channels_last: bool) -> None:
         super().__init__()
         self._network = _network(tensors)
         if channels_last:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fvd_bench.errors import WeightsError
 from fvd_bench.networks.token_arithmetic import steady
 from fvd_bench.packages import needed_for
+from fvd_bench.words import listed
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
@@ -54,8 +55,8 @@ def pretrained(
     if missing or lost:
         import transformers
 
-        sentences = [f"did not take {_named(lost)}"] if lost else []
-        sentences += [f"has no tensor for {_named(missing)}"] if missing else []
+        sentences = [f"did not take {listed(lost, _SHOWN)}"] if lost else []
+        sentences += [f"has no tensor for {listed(missing, _SHOWN)}"] if missing else []
         raise WeightsError(
             f"transformers {transformers.__version__} {' and '.join(sentences)}, so its {model.__name__} is not the "
             "network that was trained; install another release of transformers"
@@ -73,11 +74,6 @@ def _value(tensor: torch.Tensor) -> tuple[int, float, float]:
     """Return what tells a tensor from others, whatever its shape: its values are too many to compare."""
     values = tensor.detach().to(torch.float64).flatten()
     return len(values), float(values.sum()), float(values.square().sum())
-
-
-def _named(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from fvd_bench.atomic import partial_file
 from fvd_bench.networks import FeatureExtractor, Features, begin
 from fvd_bench.paths import user_path
 from fvd_bench.protocols.rules import FeatureRule
+from fvd_bench.records import json_object
 from fvd_bench.version import __version__
 from fvd_bench.videos.files import file_state
 from fvd_bench.videos.video import Pixels
@@ -79,10 +80,9 @@ def _write(folder: Path) -> None:
 
 def _read(folder: Path) -> dict[str, Any]:
     try:
-        known = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return json_object((folder / _FILE).read_bytes()) or {}
+    except OSError:
         return {}
-    return known if isinstance(known, dict) else {}
 
 
 class Deferred:

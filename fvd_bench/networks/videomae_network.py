@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from fvd_bench.networks.normalisation import IMAGENET, Normalisation
 from fvd_bench.networks.pretrained import pretrained, transformers_needed
 from fvd_bench.networks.token_arithmetic import mean_of_tokens
-from fvd_bench.networks.weights.vision_transformers import VIDEOMAE_BASE, VIDEOMAE_V2_G, Size
+from fvd_bench.networks.weights.vision_transformers import Size
 
 _BASE_EPSILON, _V2_EPSILON = 1e-12, 1e-6
 """Epsilons of the layer norms: that of videomae-base's config.json, and that of VideoMAE-v2's vit_giant_patch14_224."""
@@ -31,7 +31,7 @@ _HEAD = ("fc_norm.", "classifier.")
 class VideoMAE(nn.Module):
     """VideoMAE base: the mean of the last tokens, after its layer norm."""
 
-    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], size: Size = VIDEOMAE_BASE) -> None:
+    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], size: Size) -> None:
         """Build the network. tensors: see `vision_transformers.videomae`."""
         super().__init__()
         self.normalisation = Normalisation(IMAGENET)
@@ -45,7 +45,7 @@ class VideoMAE(nn.Module):
 class VideoMAEClassifier(nn.Module):
     """VideoMAE base as it was fine-tuned on Kinetics-400, whose logits a test of transformers publishes."""
 
-    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], size: Size = VIDEOMAE_BASE) -> None:
+    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], size: Size) -> None:
         """Build the network. tensors: see `vision_transformers.videomae_classifier`."""
         super().__init__()
         self.head = {name: torch.from_numpy(tensor) for name, tensor in tensors.items() if name.startswith(_HEAD)}
@@ -63,7 +63,7 @@ class VideoMAEClassifier(nn.Module):
 class VideoMAEv2(nn.Module):
     """VideoMAE-v2 ViT-g/14, fine-tuned: the layer norm of the mean of its tokens. It takes values as they are."""
 
-    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], size: Size = VIDEOMAE_V2_G) -> None:
+    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], size: Size) -> None:
         """Build the network. tensors: see `vision_transformers.videomae_v2`."""
         super().__init__()
         self.encoder = _encoder(_of_transformers(tensors, size), size, epsilon=_V2_EPSILON, ends_in_mean=True)

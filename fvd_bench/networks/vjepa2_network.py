@@ -16,7 +16,7 @@ from fvd_bench.errors import FeatureError
 from fvd_bench.networks.normalisation import IMAGENET, Normalisation
 from fvd_bench.networks.pretrained import pretrained, transformers_needed
 from fvd_bench.networks.token_arithmetic import mean_of_tokens
-from fvd_bench.networks.weights.vision_transformers import VJEPA2_L, Size
+from fvd_bench.networks.weights.vision_transformers import Size
 
 _EPSILON = 1e-6
 
@@ -24,7 +24,7 @@ _EPSILON = 1e-6
 class VJEPA2(nn.Module):
     """V-JEPA 2's encoder, without the predictor."""
 
-    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], size: Size = VJEPA2_L) -> None:
+    def __init__(self, tensors: Mapping[str, NDArray[np.float32]], size: Size) -> None:
         """Build the network. tensors: see `vision_transformers.vjepa2`."""
         super().__init__()
         with transformers_needed("V-JEPA 2"):

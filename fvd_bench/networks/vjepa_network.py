@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from fvd_bench.networks.normalisation import IMAGENET, Normalisation
 from fvd_bench.networks.token_arithmetic import Linear, Patches, attention
-from fvd_bench.networks.weights.vision_transformers import VJEPA_H, Size
+from fvd_bench.networks.weights.vision_transformers import Size
 
 _EPSILON, _POOLER_EPSILON = 1e-6, 1e-5
 """Epsilons of the layer norms of the encoder and of the pooler."""
@@ -31,10 +31,7 @@ class VJEPA(nn.Module):
     """V-JEPA's encoder and pooler."""
 
     def __init__(
-        self,
-        encoder: Mapping[str, NDArray[np.float32]],
-        probe: Mapping[str, NDArray[np.float32]],
-        size: Size = VJEPA_H,
+        self, encoder: Mapping[str, NDArray[np.float32]], probe: Mapping[str, NDArray[np.float32]], size: Size
     ) -> None:
         """Build the network. encoder, probe: see `vision_transformers.vjepa` and `vjepa_probe`."""
         super().__init__()

@@ -9,12 +9,11 @@ from functools import lru_cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
+from fvd_bench.features.moments import Float64
 from fvd_bench.paired.differences import decibels, steadiness
 from fvd_bench.paired.measurement import Measured, measures_of
 from fvd_bench.protocols.paired import FlickeringRule, PsnrRule, Rule
 from fvd_bench.random_stream import RandomStream
-
-Float64 = NDArray[np.float64]
 
 RESAMPLES = 1000
 _AT_A_TIME = 50

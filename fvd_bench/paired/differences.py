@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fvd_bench.features.moments import Float64
 from fvd_bench.protocols.paired import PsnrRule
 from fvd_bench.videos.video import Pixels
-
-Float64 = NDArray[np.float64]
 
 _SQUARES = np.arange(256, dtype=np.int32) ** 2
 _TABLES = {"exact": _SQUARES, "uint8": _SQUARES % 256}

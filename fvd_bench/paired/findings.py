@@ -13,7 +13,7 @@ from fvd_bench.paired.pairing import Pairs
 from fvd_bench.paired.scoring import Compared
 from fvd_bench.protocols.rules import SIDES, Side
 from fvd_bench.sources.opening import ClipSource
-from fvd_bench.words import agreeing, counted
+from fvd_bench.words import agreeing, counted, listed
 
 
 def find(sources: Mapping[Side, ClipSource], pairs: Pairs, of: Compared) -> Iterator[Finding]:
@@ -46,7 +46,7 @@ def refuse_left_out(pairs: Pairs, of: Compared) -> None:
     """Raise SourceError where a video has no partner, or a pair cannot be compared or differs in length."""
     for side in SIDES:
         if names := pairs.unpaired[side]:
-            raise SourceError(f"the {side} videos {some(dict.fromkeys(names, ''))} have no partner, {_STRICT}")
+            raise SourceError(f"the {side} videos {listed(dict.fromkeys(names))} have no partner, {_STRICT}")
     if faults := {**_unequal(of), **_unread(of)}:
         raise SourceError(f"pairs cannot be compared as they are: {some(faults)}, {_STRICT}")
 

@@ -16,11 +16,11 @@ from fvd_bench.sources.clip_source import columns_of, most_frames_of, value_rang
 from fvd_bench.sources.opening import ClipSource
 from fvd_bench.videos.files import bare_name
 from fvd_bench.videos.video import Video
+from fvd_bench.words import listed
 
 BY_NAME, BY_ORDER = "name", "order"
 
 _MOST_BYTES = 2**26
-_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def pair(real: Sequence[str], fake: Sequence[str], by: PathLike = BY_NAME) -> Pa
         indices = [(index, places["fake"][name]) for name, index in places["real"].items() if name in places["fake"]]
         if not indices:
             raise SourceError(
-                f"no fake video has the name of a real one: real are {_some(real)}, fake are {_some(fake)}; give "
+                f"no fake video has the name of a real one: real are {listed(real)}, fake are {listed(fake)}; give "
                 "both the same names, pair them by order, or name a CSV file with the columns real and fake"
             )
     else:
@@ -123,7 +123,7 @@ def _of_table(path: str, real: Sequence[str], fake: Sequence[str]) -> list[tuple
                 if index is None:
                     raise SourceError(
                         f"{path}, line {reader.line_num}: no {side} video is named {name!r:.200}; there are "
-                        f"{_some(names[side])}"
+                        f"{listed(names[side])}"
                     )
                 found.append(index)
             indices.append((found[0], found[1]))
@@ -139,8 +139,3 @@ def _places(names: Sequence[str]) -> dict[str, int]:
     counts = Counter(map(bare_name, names))
     clear = {bare_name(name): index for index, name in enumerate(names) if counts[bare_name(name)] == 1}
     return clear | {name: index for index, name in enumerate(names)}
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

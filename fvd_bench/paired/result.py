@@ -18,7 +18,7 @@ from fvd_bench.evaluation.result import Result, SourceInfo, read_text, write_jso
 from fvd_bench.evaluation.score import Skipped
 from fvd_bench.finding import Finding, worst_first
 from fvd_bench.paths import distinct_names, user_path
-from fvd_bench.records import fault, record
+from fvd_bench.records import fault, json_object, record
 
 SCHEMA = 1
 
@@ -175,7 +175,7 @@ def read_all(files: Sequence[Path]) -> dict[str, PairedResult]:
 def is_paired(file: Path) -> bool:
     """Return whether a file claims to be a paired result."""
     try:
-        table = json.loads(read_text(user_path(file)))
-    except (ResultError, ValueError, RecursionError):
+        table = json_object(read_text(user_path(file)))
+    except ResultError:
         return False
-    return isinstance(table, dict) and table.get("kind") == KIND
+    return table is not None and table.get("kind") == KIND

@@ -7,10 +7,9 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
+from fvd_bench.features.moments import Float64
 from fvd_bench.protocols.paired import SsimRule
 from fvd_bench.videos.video import Pixels
-
-Float64 = NDArray[np.float64]
 
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 

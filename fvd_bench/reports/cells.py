@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from fvd_bench.estimate import Estimate
 from fvd_bench.evaluation.score import Score
-from fvd_bench.words import number, span
+from fvd_bench.words import listed, number, span
 
 
 def number_or_blank(value: float | Estimate | None) -> str:
@@ -26,9 +26,7 @@ def over_splits(score: Score) -> str:
 
 def most_frequent(counts: Mapping[str, int], most: int) -> str:
     """Write the first values of counts in descending order, each with its count, and count the values that follow."""
-    shown = [f"{value} ({count})" for value, count in list(counts.items())[:most]]
-    more = len(counts) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
+    return listed((f"{value} ({count})" for value, count in counts.items()), most)
 
 
 def clips_or_blank(score: Score) -> str:

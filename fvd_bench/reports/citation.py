@@ -52,16 +52,10 @@ _SOFTWARE = Reference(
         ("license", "Apache-2.0"),
     ),
 )
-_FVD = Reference(
-    "unterthiner2018fvd",
-    "article",
-    (
-        ("title", "Towards Accurate Generative Models of Video: A New Metric \\& Challenges"),
-        ("author", "Unterthiner, Thomas and van Steenkiste, Sjoerd and Kurach, Karol and Marinier, Raphael "
-                   "and Michalski, Marcin and Gelly, Sylvain"),
-        ("journal", "arXiv preprint arXiv:1812.01717"),
-        ("year", "2018"),
-    ),
+_FVD = _preprint(
+    "unterthiner2018fvd", "Towards Accurate Generative Models of Video: A New Metric \\& Challenges",
+    "Unterthiner, Thomas and van Steenkiste, Sjoerd and Kurach, Karol and Marinier, Raphael and Michalski, Marcin "
+    "and Gelly, Sylvain", "1812.01717",
 )  # fmt: skip
 _I3D = _paper(
     "carreira2017i3d", "Quo Vadis, Action Recognition? A New Model and the {Kinetics} Dataset",
@@ -81,16 +75,10 @@ _KERNEL = _paper(
     "binkowski2018kid", "Demystifying {MMD} {GANs}",
     "Bi{\\'n}kowski, Miko{\\l}aj and Sutherland, Danica J. and Arbel, Michael and Gretton, Arthur", "ICLR", 2018,
 )  # fmt: skip
-_MIND = Reference(
-    "berthet2026mind",
-    "article",
-    (
-        ("title", "{MIND}: {Monge} Inception Distance for Generative Models Evaluation"),
-        ("author", "Berthet, Quentin and Wu, Yu-Han and Crepy, Cl{\\'e}ment and Elie, Romuald and Greff, Klaus "
-                   "and Sander, Michael Eli"),
-        ("journal", "arXiv preprint arXiv:2605.06797"),
-        ("year", "2026"),
-    ),
+_MIND = _preprint(
+    "berthet2026mind", "{MIND}: {Monge} Inception Distance for Generative Models Evaluation",
+    "Berthet, Quentin and Wu, Yu-Han and Crepy, Cl{\\'e}ment and Elie, Romuald and Greff, Klaus and Sander, Michael "
+    "Eli", "2605.06797",
 )  # fmt: skip
 _PRECISION = _paper(
     "kynkaanniemi2019precision", "Improved Precision and Recall Metric for Assessing Generative Models",

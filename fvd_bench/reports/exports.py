@@ -21,6 +21,7 @@ from fvd_bench.evaluation.comparisons.ranking import is_ranked
 from fvd_bench.evaluation.result import Result
 from fvd_bench.evaluation.score import Score
 from fvd_bench.metrics import METRICS
+from fvd_bench.metrics.uncertainty import CONFIDENCE
 from fvd_bench.reports.cells import over_splits
 from fvd_bench.words import number, span
 
@@ -30,8 +31,6 @@ _EEE = "0.2.1"
 
 _LARGEST = sys.float_info.max
 """What stands for no bound: the schema wants a number, and JSON has no infinity."""
-
-_CONFIDENCE = 0.95
 
 _METHOD = "influence of each video; of a metric without one, a jackknife that leaves out groups of videos"
 
@@ -214,7 +213,7 @@ def _uncertainty(score: Score) -> dict[str, Any]:
         found["standard_error"] = {"value": error, "method": _METHOD}
     if score.interval is not None:
         low, high = score.interval
-        found["confidence_interval"] = {"lower": low, "upper": high, "confidence_level": _CONFIDENCE}
+        found["confidence_interval"] = {"lower": low, "upper": high, "confidence_level": CONFIDENCE}
     return found
 
 

@@ -67,7 +67,7 @@ def score_frame(result: Result) -> pandas.DataFrame:
     return result.to_frame()
 
 
-def score_record(score: Score, *, unit: str = "clips", more: Sequence[tuple[str, str]] = ()) -> Record:
+def score_record(score: Score, *, unit: str, more: Sequence[tuple[str, str]]) -> Record:
     """Show one score. unit: what is counted. more: further fields."""
     title = f"{score.metric.upper()} {number(score.value)}"
     if score.std is not None:

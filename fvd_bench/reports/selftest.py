@@ -42,7 +42,7 @@ def checks_table(checks: Sequence[Check]) -> RenderableType:
     return Group(*parts)
 
 
-def checks_json(checks: Sequence[Check], not_run: Sequence[NotRun] = ()) -> str:
+def checks_json(checks: Sequence[Check], not_run: Sequence[NotRun]) -> str:
     """Write the checks as a JSON list. Numbers that were not tried have `ok` and `found` null, and a `reason`."""
     tried = [{**asdict(check), "ok": check.ok} for check in checks]
     return json.dumps([*tried, *({**asdict(number), "found": None, "ok": None} for number in not_run)], indent=2) + "\n"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePath, PurePosixPath
 
 from fvd_bench.errors import SourceError
-from fvd_bench.videos.files import VIDEO_SUFFIXES
+from fvd_bench.videos.files import VIDEO_SUFFIXES, suffix
 from fvd_bench.words import counted
 
 _MOST_VIDEO_BYTES = 1 << 30  # the limit of a member, which is held in memory while it is decoded
@@ -57,8 +57,7 @@ def is_hidden(name: str) -> bool:
 
 def size_problem(name: str, num_bytes: int) -> str | None:
     """Say why a member of this size is not read into memory. None if it is."""
-    is_video = PurePosixPath(name).suffix.lower() in VIDEO_SUFFIXES
-    most = _MOST_VIDEO_BYTES if is_video else _MOST_IMAGE_BYTES
+    most = _MOST_VIDEO_BYTES if suffix(name) in VIDEO_SUFFIXES else _MOST_IMAGE_BYTES
     if num_bytes <= most:
         return None
     return f"has {num_bytes:,} bytes, at most {most:,} are read into memory: unpack it and pass the folder"

@@ -44,7 +44,7 @@ class ArrayFolder:
         layout: Layout,
         *,
         rows: Mapping[str, Mapping[str, str]] = {},
-        more_notes: Sequence[str] = (),
+        more_notes: Sequence[str],
     ) -> None:
         """List the array files among `files`, which are relative POSIX paths with the places of the files.
 

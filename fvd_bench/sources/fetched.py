@@ -30,7 +30,7 @@ from fvd_bench.sources.downloads import Download, FileSystem
 from fvd_bench.sources.left_out import left_out, zips_alone
 from fvd_bench.sources.named_files import NamedFile
 from fvd_bench.sources.tars import is_tar_name
-from fvd_bench.videos.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix
+from fvd_bench.videos.files import is_video_or_image, suffix
 from fvd_bench.videos.video import Video
 from fvd_bench.words import counted
 
@@ -225,7 +225,7 @@ def _is_folder(info: Mapping[str, Any]) -> bool:
 
 
 _KINDS: Sequence[Callable[[str], bool]] = (
-    lambda name: suffix(name) in VIDEO_SUFFIXES | IMAGE_SUFFIXES,
+    is_video_or_image,
     is_tar_name,
     lambda name: suffix(name) in ARRAY_SUFFIXES,
 )

@@ -20,6 +20,8 @@ from fvd_bench.videos.files import (
     IMAGE_SUFFIXES,
     VIDEO_SUFFIXES,
     Files,
+    is_image,
+    is_video_or_image,
     sort_key,
     suffix,
 )
@@ -64,7 +66,7 @@ class Listing:
         notes: list[str] = []
         loose: list[str] = []
         for folder, inside in sorted(folders.items()):
-            frames = sorted(n for n in inside if suffix(n) in IMAGE_SUFFIXES)
+            frames = sorted(filter(is_image, inside))
             beside = [n for n in inside if suffix(n) in VIDEO_SUFFIXES]
             if folder in animated:
                 beside, frames = beside + frames, []
@@ -161,7 +163,7 @@ def walk(root: Path) -> Iterable[str]:
             if entry.name.startswith("."):
                 continue
             if not _is_folder(entry):
-                if suffix(entry.name) in VIDEO_SUFFIXES | IMAGE_SUFFIXES or _is_file_or_dead(Path(entry.path)):
+                if is_video_or_image(entry.name) or _is_file_or_dead(Path(entry.path)):
                     yield above + entry.name
             elif (child := Path(entry.path)).resolve() not in ancestors:
                 waiting.append((child, f"{above}{entry.name}/", ancestors | {child.resolve()}))
@@ -186,7 +188,7 @@ def _folders_of_animations(folders: Mapping[str, Sequence[str]], root: PurePath,
     """Return the folders whose first image holds several images. folders: the names of the files in each."""
     first: dict[str, str] = {}
     for folder, names in folders.items():
-        frames = [name for name in names if suffix(name) in IMAGE_SUFFIXES]
+        frames = list(filter(is_image, names))
         if frames and suffix(name := FrameNames(frames).ordered[0]) in ANIMATION_SUFFIXES:
             first[folder] = name
     several = hold_several([root / folder / name for folder, name in first.items()], files)

@@ -15,7 +15,7 @@ from fvd_bench.sources.listing import Listing, walk
 from fvd_bench.sources.patterns import is_pattern, matching
 from fvd_bench.sources.tars import is_tar_name
 from fvd_bench.sources.video_lists import LIST_SUFFIXES, read_list
-from fvd_bench.videos.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix
+from fvd_bench.videos.files import DISK, is_video_or_image, suffix
 
 
 def takes(side: str | os.PathLike[str], file: Path) -> bool:
@@ -24,7 +24,7 @@ def takes(side: str | os.PathLike[str], file: Path) -> bool:
     side: what can be opened by its path: a folder, a list, a pattern, or an array in a file. Others take no file here.
     file: an absolute path whose folder is without links. It need not be there.
     """
-    if suffix(file.name) not in VIDEO_SUFFIXES | IMAGE_SUFFIXES | ARRAY_SUFFIXES and not is_tar_name(file.name):
+    if not (is_video_or_image(file.name) or suffix(file.name) in ARRAY_SUFFIXES or is_tar_name(file.name)):
         return False
     try:
         return any(path == file or _is_same(path, file) for path in _members(side, file))
@@ -61,7 +61,7 @@ def _in_folder(folder: Path, file: Path) -> Iterator[Path]:
     files = {*walk(folder), *([file.relative_to(folder).as_posix()] if file.is_relative_to(folder) else ())}
     if holds_arrays(files):
         yield from (folder / name for name in files if suffix(name) in ARRAY_SUFFIXES)
-    elif not any(suffix(name) in VIDEO_SUFFIXES | IMAGE_SUFFIXES for name in files):
+    elif not any(map(is_video_or_image, files)):
         yield from (folder / name for name in files if is_tar_name(name))
     else:
         listing = Listing.of(str(folder), files, folder, DISK)

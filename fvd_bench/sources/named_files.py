@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
 
 from fvd_bench.errors import SourceError
-from fvd_bench.finding import some
 from fvd_bench.paths import set_apart
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES
 from fvd_bench.sources.array_folder import ArrayFolder
@@ -23,8 +22,8 @@ from fvd_bench.sources.listing import FileSource, Listing, walk
 from fvd_bench.sources.shards import open_shards
 from fvd_bench.sources.tars import is_tar_name
 from fvd_bench.videos.array_layout import Layout
-from fvd_bench.videos.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, sort_key, suffix
-from fvd_bench.words import counted
+from fvd_bench.videos.files import DISK, is_video_or_image, sort_key, suffix
+from fvd_bench.words import counted, listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def _repetitions(
     note = f"{what}: {again} given again; each is used once"
     others = [file.name.name for file in named if file.columns != first[file.name, file.place].columns]
     if others:
-        note += f", with the columns of its first row; another row has others for {some(dict.fromkeys(others, ''))}"
+        note += f", with the columns of its first row; another row has others for {listed(dict.fromkeys(others))}"
     return [note]
 
 
@@ -115,7 +114,7 @@ def _nearest_folder(names: Sequence[PurePosixPath]) -> PurePosixPath:
 
 def _listing(what: str, placed: _Placed, names: Mapping[str, NamedFile]) -> Listing:
     """List the videos among the files, and by itself what was named and holds none."""
-    usable = [file for file in placed.files if suffix(file) in VIDEO_SUFFIXES | IMAGE_SUFFIXES]
+    usable = list(filter(is_video_or_image, placed.files))
     listing = Listing.of(what, usable, PurePosixPath(), placed)
     without = names.keys() - {_owner(file, names) for file in usable}
     return dataclasses.replace(listing, names=tuple(sorted([*listing.names, *without], key=sort_key)))

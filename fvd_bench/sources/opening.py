@@ -42,7 +42,7 @@ from fvd_bench.sources.video_lists import LIST_SUFFIXES, Row, open_list, read_li
 from fvd_bench.sources.zips import Archive
 from fvd_bench.videos.array_layout import Block, Layout, ValueRange
 from fvd_bench.videos.arrays import as_block
-from fvd_bench.videos.files import DISK, IMAGE_SUFFIXES, VIDEO_SUFFIXES, regular_file, suffix
+from fvd_bench.videos.files import DISK, is_video_or_image, regular_file, suffix
 from fvd_bench.words import counted
 
 __all__ = [
@@ -167,7 +167,7 @@ def _open_path(path: Path, layout: Layout, progress: Progress) -> ClipSource:
         return open_array_file(path, layout)
     if ending in LIST_SUFFIXES:
         return open_list(str(path), read_list(path), path.parent, layout, progress)
-    if ending in VIDEO_SUFFIXES | IMAGE_SUFFIXES:
+    if is_video_or_image(path.name):
         return open_named(str(path), "", [NamedFile.of(path)], layout)
     if ending == ".zip" or zipfile.is_zipfile(path):
         return _in_archive(Archive(path), "zip", notes=())
@@ -186,7 +186,7 @@ def _open_folder(path: Path, layout: Layout) -> ClipSource:
     shards = sorted(path / file for file in files if is_tar_name(file))
     if holds_arrays(files):
         return ArrayFolder(str(path), {file: path / file for file in files}, layout, more_notes=left_out(path, files))
-    if not any(suffix(file) in VIDEO_SUFFIXES | IMAGE_SUFFIXES for file in files):
+    if not any(map(is_video_or_image, files)):
         if shards:
             side = open_shards(path, shards)
             return replace(side, more_notes=(*side.more_notes, *left_out(path, files, shards=True)))

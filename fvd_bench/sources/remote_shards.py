@@ -79,7 +79,7 @@ class _Remote:
 def remote_shards(addresses: Sequence[str]) -> list[_Remote] | None:
     """Return the tar shards at these addresses, patterns of them among these. None where they cannot be read in parts,
     or are no plain tar archives. Raises SourceError."""
-    if is_offline() or not all(PurePosixPath(named(address)).suffix.lower() == ".tar" for address in addresses):
+    if is_offline() or not all(named(address).suffix.lower() == ".tar" for address in addresses):
         return None
     found: list[_Remote] = []
     for address in addresses:

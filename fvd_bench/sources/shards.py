@@ -17,7 +17,7 @@ from fvd_bench.sources.archives import check_distinct
 from fvd_bench.sources.left_out import left_out
 from fvd_bench.sources.listing import FileSource, Listing
 from fvd_bench.sources.tars import TarArchive, without_suffix
-from fvd_bench.videos.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, suffix
+from fvd_bench.videos.files import is_video_or_image
 from fvd_bench.words import counted
 
 
@@ -41,12 +41,7 @@ def side_of(place: PurePath | str, archives: Sequence[tuple[str, TarArchive]]) -
 
     archives: each with what is put before the names in it where two archives have the same.
     """
-    members = [
-        (stem, archive, name)
-        for stem, archive in archives
-        for name in archive.names
-        if suffix(name) in VIDEO_SUFFIXES | IMAGE_SUFFIXES
-    ]
+    members = [(stem, archive, name) for stem, archive in archives for name in archive.names if is_video_or_image(name)]
     notes = [
         note for _, archive in archives for note in (*archive.notes, *left_out(archive.path, archive.names, by=None))
     ]

@@ -27,7 +27,7 @@ from fvd_bench.sources.clip_source import ClipSource
 from fvd_bench.sources.fetched import Copiers, fetch, missing
 from fvd_bench.sources.named_files import NamedFile, open_named
 from fvd_bench.videos.array_layout import Layout
-from fvd_bench.videos.files import IMAGE_SUFFIXES, VIDEO_SUFFIXES, regular_file, suffix
+from fvd_bench.videos.files import is_video_or_image, regular_file, suffix
 from fvd_bench.words import counted
 
 LIST_SUFFIXES = frozenset(".txt .csv .tsv .jsonl".split())
@@ -128,8 +128,7 @@ def _is_encodable(path: str) -> bool:
 def _line(line: str) -> Row:
     """Read a line of text: a path, or where it does not end like a video and its first words do, path and label."""
     found = _LABELLED.fullmatch(line.strip())
-    known = VIDEO_SUFFIXES | IMAGE_SUFFIXES
-    if found and suffix(line.strip()) not in known and suffix(found["path"]) in known:
+    if found and not is_video_or_image(line.strip()) and is_video_or_image(found["path"]):
         return Row(found["path"], {"label": found["label"]})
     return Row(line.strip(), {})
 

@@ -37,12 +37,17 @@ def is_image(name: str) -> bool:
     return suffix(name) in IMAGE_SUFFIXES
 
 
+def is_video_or_image(name: str) -> bool:
+    """Return whether a file is a video or an image, by the end of its name."""
+    return suffix(name) in VIDEO_SUFFIXES | IMAGE_SUFFIXES
+
+
 def bare_name(name: str) -> str:
     """Return a video's path in its source without the suffix of a video or image file.
 
     It is the same for a file and for a folder of its frames.
     """
-    return name.removesuffix(_ending(name)) if suffix(name) in VIDEO_SUFFIXES | IMAGE_SUFFIXES else name
+    return name.removesuffix(_ending(name)) if is_video_or_image(name) else name
 
 
 def sort_key(name: str) -> tuple[bytes, bytes]:

@@ -52,7 +52,7 @@ def test_devices_some_of_which_never_end_are_not_read(tmp_path: Path) -> None:
             opened(place if name == "a.json" else str(place))
 
 
-def test_an_empty_text_is_no_path(tmp_path: Path, monkeypatch, two_sides, pixels_protocol) -> None:
+def test_an_empty_text_is_no_path(monkeypatch, two_sides, pixels_protocol) -> None:
     """Not the folder where one is, even if that has videos."""
     monkeypatch.chdir(two_sides[0])
     with pytest.raises(ArgumentError, match="a path is empty"):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from fvd_bench.records import record
+from fvd_bench.records import json_object, record
 
 
 @dataclass(frozen=True)
@@ -68,3 +68,12 @@ def test_the_place_is_named() -> None:
         record(Outer, {"inner": {"name": "x"}, "many": [{"name": "x"}, {"name": "y", "pair": ["1", 2]}]}, "it")
     with pytest.raises(ValueError, match=r"^it\.inner has no name$"):
         record(Outer, {"inner": {}, "many": []}, "it")
+
+
+@pytest.mark.parametrize("text", ["", '{"a": ', "[]", '"a"', "null", "[" * 100_000, b"\xff"])
+def test_what_is_no_object_of_json(text: str | bytes) -> None:
+    assert json_object(text) is None
+
+
+def test_an_object_of_json_is_read_from_text_and_bytes() -> None:
+    assert json_object('{"a": 1}') == json_object(b'{"a": 1}') == {"a": 1}

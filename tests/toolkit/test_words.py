@@ -2,7 +2,7 @@
 
 import pytest
 
-from fvd_bench.words import agreeing, counted, duration, number, ordinal, percent, signed
+from fvd_bench.words import agreeing, counted, duration, listed, number, ordinal, percent, signed
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,12 @@ def test_places_in_a_row_have_their_endings() -> None:
     assert " ".join(map(ordinal, (1, 2, 3, 4, 8, 11, 12, 13, 21, 22, 111, 113))) == (
         "1st 2nd 3rd 4th 8th 11th 12th 13th 21st 22nd 111th 113th"
     )
+
+
+@pytest.mark.parametrize(("names", "words"), [("", ""), ("a", "a"), ("abc", "a, b, c"), ("abcd", "a, b, c and 1 more")])
+def test_names_are_listed_and_those_beyond_the_first_counted(names: str, words: str) -> None:
+    assert listed(names) == words
+
+
+def test_more_or_fewer_names_are_listed_where_that_is_said() -> None:
+    assert (listed("abcd", 4), listed("abcd", 1)) == ("a, b, c, d", "a and 3 more")

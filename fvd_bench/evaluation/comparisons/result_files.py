@@ -17,7 +17,7 @@ from fvd_bench.evaluation.result import Result, read_text
 from fvd_bench.evaluation.result_features import ResultFeatures, spread_of
 from fvd_bench.evaluation.score import Score
 from fvd_bench.paths import distinct_names, user_path
-from fvd_bench.records import fault, record
+from fvd_bench.records import fault, json_object, record
 
 SCHEMA = 1
 """The schema of the JSON of a ranking. That of a result has another number."""
@@ -148,11 +148,8 @@ def _entrant(result: Result, features: ResultFeatures | None) -> Entrant:
 
 
 def _is_ranking(text: str) -> bool:
-    try:
-        table = json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(table, dict) and table.get("kind") == _KIND
+    table = json_object(text)
+    return table is not None and table.get("kind") == _KIND
 
 
 def _ranked(entry: Mapping[str, Any], results: Mapping[str, Result], where: str) -> RankedScore:

@@ -37,7 +37,7 @@ class OnlineExtraction:
     makes its fake clips of real videos, and what `networks.create` raises.
     """
 
-    def __init__(self, protocol: Protocol, *, seed: int, settings: Settings, given: Network | None = None) -> None:
+    def __init__(self, protocol: Protocol, *, seed: int, settings: Settings, given: Network | None) -> None:
         self.protocol = protocol
         self.seed = seed
         self.metric = _frechet(protocol.metric.names, protocol.name)

@@ -12,14 +12,13 @@ from fvd_bench.evaluation.statistics.side_statistics import side_statistics
 from fvd_bench.features.distributed import WHOLE
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.features.store import Entry
-from fvd_bench.finding import some
 from fvd_bench.inspection.motion_of_sides import motion_key
 from fvd_bench.progress import Progress, silent
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import ClipRule, FeatureRule
 from fvd_bench.settings import Settings
 from fvd_bench.sources.opening import SourceLike, open_source
-from fvd_bench.words import counted
+from fvd_bench.words import counted, listed
 
 
 def merge(
@@ -87,14 +86,14 @@ def _joined(
     if without := _without(files.values()):
         raise SourceError(
             f"{counted(len(without), 'video', 'are', of=len(joined.names))} in none of the {len(files)} files, "
-            f"{some(dict.fromkeys(without, ''))}: give the files of all shards"
+            f"{listed(without)}: give the files of all shards"
         )
     missing = missing_videos(joined)
     if not missing:
         return joined
     if source is None:
         raise SourceError(
-            f"videos that could not be used are to be replaced by {some({joined.names[p]: '' for p in missing})}, of "
+            f"videos that could not be used are to be replaced by {listed(joined.names[p] for p in missing)}, of "
             "which no shard has features: pass --source PATH, the folder or archive of the videos"
         )
     return _completed(joined, source, settings or Settings(), progress)

@@ -10,7 +10,7 @@ from fvd_bench.evaluation.findings import refuse_skipped
 from fvd_bench.features.distributed import Share
 from fvd_bench.features.stats_file import StatsFile
 from fvd_bench.features.store import Entry
-from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, evenly_spaced, measure_side, motion_key
+from fvd_bench.inspection.motion_of_sides import MOST_VIDEOS, evenly_spaced, motion_key, motions
 from fvd_bench.networks import Features, environment
 from fvd_bench.progress import labelled
 from fvd_bench.protocols.rules import Side
@@ -35,9 +35,11 @@ def side_statistics(evaluation: Evaluation, side: Side, share: Share) -> StatsFi
     if evaluation.strict:
         refuse_skipped(collected)
     motion_versions = environment.feature_versions("cpu")
-    measure_side(
+    moving = evenly_spaced(len(source.names), MOST_VIDEOS)
+    motions(  # which leaves it in the store
         source,
         evaluation.store,
+        moving,
         versions=motion_versions,
         workers=evaluation.workers,
         progress=labelled(evaluation.progress, "motion of videos"),
@@ -48,7 +50,7 @@ def side_statistics(evaluation: Evaluation, side: Side, share: Share) -> StatsFi
         if key:
             entries[key] = evaluation.store.get(key) or Entry(_NO_FEATURES, facts)
     motion: dict[str, Entry] = {}
-    for index in evenly_spaced(len(source.names), MOST_VIDEOS):
+    for index in moving:
         key = motion_key(extraction.contents[index], motion_versions) if index in extraction.contents else ""
         if key and (entry := evaluation.store.get(key)) is not None:
             motion[key] = entry

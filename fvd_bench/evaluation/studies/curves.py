@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from fvd_bench.evaluation.score import Score
 from fvd_bench.metrics import METRICS
 from fvd_bench.paths import distinct_names, user_path
 from fvd_bench.protocols.windows import first_frame
-from fvd_bench.records import record
+from fvd_bench.records import json_object, record
 
 LOG = "log.jsonl"
 """The log in the folder of a training run: a JSON object per line, with `kimg`. Where it was scored, also with `fvd`,
@@ -144,7 +143,7 @@ def _over_training(logs: Sequence[Path]) -> list[Panel]:
         file = user_path(log) / LOG if user_path(log).is_dir() else user_path(log)
         if user_path(log).is_dir() and not file.exists():
             raise ResultError(f"{log} is a folder without a {LOG}: expected results as JSON, or the folder of a run")
-        lines = [line for line in map(_object, read_text(file).splitlines()) if line]
+        lines = [line for line in map(json_object, read_text(file).splitlines()) if line]  # the last may be cut off
         of_run: dict[tuple[str, str], list[Point]] = {}
         for line in (line for line in lines if "kimg" in line):
             for metric in filter(line.__contains__, METRICS):
@@ -184,15 +183,6 @@ def _label(first: str, last: str) -> str:
             after = re.match(r"[-_ .]*([A-Za-z]+)", first[one.end() :])
             return (before or after or [""] * 2)[1]
     return ""
-
-
-def _object(line: str) -> dict[str, Any]:
-    """Return the object that a line of a log holds, empty where it holds none: the last line may have been cut off."""
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _scored_by(line: Mapping[str, Any]) -> str:

@@ -55,7 +55,7 @@ def sources(
     mirror_variable: str,
     tried: list[str],
     *,
-    on_hub: bool = False,
+    on_hub: bool,
 ) -> Iterator[tuple[str, Fetch]]:
     """Yield the places to ask for weights, in order, each with a function that writes the file to a stream.
 

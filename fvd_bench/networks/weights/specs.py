@@ -63,10 +63,7 @@ def _below_lpips(network: str, file: str, prefix: str) -> WeightSpec:
     return WeightSpec(
         name=backbone.weights,
         file=file,
-        digest=None,
-        layout=None,
         file_sha256_prefix=prefix,
-        sdist=None,
         licence="BSD-3-Clause (torchvision), trained on ImageNet",
         origin="the address that the installed torchvision names",
         environment=f"FVD_BENCH_{backbone.model.partition('1_')[0].upper()}",

@@ -25,6 +25,7 @@ from torch import Tensor
 from fvd_bench.atomic import partial_file
 from fvd_bench.errors import cause
 from fvd_bench.paths import user_path
+from fvd_bench.records import json_object
 from fvd_bench.version import __version__
 from stylegan_v.baselines import registry
 from stylegan_v.checkpoints.files import check_beginning, opened
@@ -216,12 +217,9 @@ def _table(value: Any) -> dict[str, Any]:  # Any: what JSON holds until it has b
 def _parts(content: object, name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if isinstance(content, dict) and isinstance(text := content.get("header"), str):
         tensors = content.get("tensors")
-        try:
-            header = json.loads(text)
-        except (ValueError, RecursionError):
-            header = None
+        header = json_object(text)
         named = isinstance(tensors, dict) and all(isinstance(t, Tensor) for t in tensors.values())
-        if isinstance(header, dict) and isinstance(tensors, dict) and named:
+        if header is not None and isinstance(tensors, dict) and named:
             return header, tensors
     raise CheckpointError(
         f"{name} is a file of torch, but no checkpoint of stylegan-v: header and tensors are expected"

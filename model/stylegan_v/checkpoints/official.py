@@ -24,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fvd_bench.words import listed
 from stylegan_v.checkpoints.checkpoint import Checkpoint
 from stylegan_v.checkpoints.exports import open_export
 from stylegan_v.checkpoints.official_names import DISCRIMINATOR, GENERATOR, IGNORED, official_names
@@ -35,7 +36,6 @@ from stylegan_v.networks.generator import Generator
 _PREFIXES = ("G_ema", "G", "D")
 _MOTION = "synthesis.motion_encoder."
 _FREQUENCIES = _MOTION + "time_encoder.freqs"
-_LISTED = 3
 _WIDEST = 1 << 16
 """No model has widths larger than this. A network of such widths would be laid out but not allocated; it is refused all
 the same."""
@@ -226,5 +226,4 @@ def channels(widths: Mapping[int, int]) -> dict[str, int]:
 
 
 def _some(names: Sequence[str]) -> str:
-    listed = ", ".join(repr(name[:80]) for name in names[:_LISTED])
-    return f"{listed} and {len(names) - _LISTED} more" if len(names) > _LISTED else listed
+    return listed(repr(name[:80]) for name in names)

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fvd_bench.atomic import write_text
+from fvd_bench.records import json_object
 from fvd_bench.videos.files import bare_name
 from stylegan_v.data.labels import LABEL_FILE, Label
 from stylegan_v.errors import ConfigError, DataError
@@ -212,11 +213,8 @@ def _claim(path: Path, settings: Mapping[str, Any]) -> None:
             )
         write_text(file, json.dumps(settings, indent=1) + "\n")
         return
-    try:
-        found = json.loads(file.read_bytes())
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+    found = json_object(file.read_bytes())
+    if found is None:
         raise DataError(f"{file} is damaged: prepare into another folder")
     for name in {**settings, **found}:
         if found.get(name) != settings.get(name):
@@ -233,11 +231,8 @@ def _read_records(file: Path) -> dict[str, Record]:
     if not file.exists():
         return records
     for line in file.read_bytes().splitlines():
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(values, dict) and {k: type(v) for k, v in values.items()} == types:
+        values = json_object(line)
+        if values is not None and {k: type(v) for k, v in values.items()} == types:
             records[values["video"]] = Record(**values)
     return records
 

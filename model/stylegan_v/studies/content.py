@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from fvd_bench.atomic import write_text
 from fvd_bench.errors import cause
 from fvd_bench.videos.video import Pixels
 from stylegan_v.errors import CheckpointError, ModelError
@@ -118,10 +117,8 @@ def write_content(out: Path, content: Content, learned: Tensor | None, report: M
     data = save({name: tensor.cpu().contiguous() for name, tensor in tensors.items()})
     with whole_or_nothing(out / TENSORS) as partial:
         partial.write_bytes(data)
-    try:
-        write_text(out / REPORT, json.dumps(report, indent=2) + "\n")
-    except OSError as error:
-        raise ModelError(f"{out / REPORT} cannot be written: {cause(error)}") from error
+    with whole_or_nothing(out / REPORT) as partial:
+        partial.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
 
 
 def read_content(folder: Path, generator: Generator, digest: str) -> Content:

@@ -108,7 +108,7 @@ def spacings(seed: int = 0) -> tuple[Spacing, Spacing, Spacing]:
     return octaves, random(count, seed), linear(count)
 
 
-def write_figure(file: Path, seed: int = 0) -> None:
+def write_figure(file: Path, seed: int) -> None:
     """Draw all of it into a .png or .svg file. The same seed gives the same bytes. Raises ModelError."""
     import matplotlib
 
@@ -118,7 +118,7 @@ def write_figure(file: Path, seed: int = 0) -> None:
         figure(seed).savefig(partial, format=form, metadata=undated)
 
 
-def figure(seed: int = 0) -> Figure:
+def figure(seed: int) -> Figure:
     """Draw a panel for each spacing, with its cycle, and one each for raw and stitched waves."""
     from matplotlib.figure import Figure
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fvd_bench.atomic import write_bytes, write_text
 from fvd_bench.errors import cause
 from fvd_bench.paths import user_path
+from fvd_bench.records import json_object
 from fvd_bench.version import __version__
 from fvd_bench.videos.files import regular_file
 from stylegan_v.checkpoints.files import LAST, check_checkpoint
@@ -116,16 +117,13 @@ def _manifest(folder: Path) -> list[dict[str, Any]]:
     file = folder / MANIFEST
     try:
         regular_file(file)
-        content = json.loads(file.read_bytes())
+        found = json_object(file.read_bytes()) or {}
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{folder} has no {MANIFEST}: expected a folder that `stylegan-v state split` wrote"
         ) from error
     except OSError as error:
         raise CheckpointError(f"{file} cannot be read: {cause(error)}") from error
-    except (ValueError, RecursionError):
-        content = None
-    found = content if isinstance(content, dict) else {}
     written, sums = found.get("format"), found.get("pieces")
     if isinstance(written, int) and written != FORMAT:
         raise CheckpointError(

@@ -43,7 +43,7 @@ def test_the_command_scores_the_videos_of_its_seed(
 
 
 def test_the_generator_computes_as_the_checkpoint_says(
-    tiny_checkpoint, toy_videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_checkpoint, toy_videos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a GPU, which something else is here."""
     seen: list[torch.dtype | None] = []

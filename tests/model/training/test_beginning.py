@@ -75,7 +75,7 @@ def test_a_checkpoint_for_sampling_gets_a_new_discriminator(run_of, before: Chec
     assert 0 < max(moved.values()) < 0.01  # a step, and one of R1
 
 
-def test_networks_that_are_all_there_wait_for_nothing(run_of, before: Checkpoint) -> None:
+def test_networks_that_are_all_there_wait_for_nothing(before: Checkpoint) -> None:
     run = run_from(before, None, {"data": {"path": "videos"}})
 
     assert run.train.discriminator_kimg == 0 and run.data.fps == before.fps and run.data.path == "videos"

@@ -70,7 +70,7 @@ def test_it_says_what_was_found_and_what_is_needed(refusal, pixels_protocol) -> 
     ],
 )
 def test_whatever_can_be_scored_passes_and_nothing_less(
-    tmp_path: Path, videos, write_pixels_protocol, refusal, clip: str, count: str, lengths: tuple[int, ...]
+    tmp_path: Path, videos, write_pixels_protocol, clip: str, count: str, lengths: tuple[int, ...]
 ) -> None:
     """The protocol is written anew, as its fixture says random starts on the real side."""
     text = Path(write_pixels_protocol(tmp_path, clip=clip, count=count)).read_text()
@@ -105,7 +105,7 @@ def test_no_network_is_loaded_for_a_protocol_that_cannot_be_scored(videos, pixel
         evaluate(short, short, "stylegan-v-fvd16", settings=NO_STORE)
 
 
-def test_strictness_outlives_the_check(refusal, pixels_protocol, videos) -> None:
+def test_strictness_outlives_the_check(pixels_protocol, videos) -> None:
     long, short = pixels_protocol(name="long", frames=20), pixels_protocol(frames=9)
     looks = {side: Look(open_side(videos(9, 9, 9), side), side, workers=1) for side in SIDES}
     both = [load(long), load(short)]

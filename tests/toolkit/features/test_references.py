@@ -140,7 +140,7 @@ def test_the_command_line_makes_lists_shows_fetches_and_uses_a_zoo(
 
 @pytest.mark.parametrize("place", ["folder", "memory://moments"])
 def test_a_reference_of_moments_scores_as_its_videos(
-    place: str, tmp_path: Path, two_sides, protocol: str, write_pixels_protocol, monkeypatch: pytest.MonkeyPatch
+    place: str, tmp_path: Path, two_sides, protocol: str, write_pixels_protocol
 ) -> None:
     zoo = str(tmp_path / place) if place == "folder" else place
     file = tmp_path / "moments.npz"

@@ -14,7 +14,7 @@ from fvd_bench.features.extraction import Extraction
 from fvd_bench.features.store import FeatureStore
 from fvd_bench.inspection import motion_of_sides
 from fvd_bench.inspection.motion import Motion, SideMotion, measure, summary
-from fvd_bench.inspection.motion_of_sides import evenly_spaced, findings, measure_side
+from fvd_bench.inspection.motion_of_sides import evenly_spaced, findings, motions
 from fvd_bench.metrics.frechet import frechet_distance
 from fvd_bench.networks import create
 from fvd_bench.protocols.protocol import load
@@ -44,10 +44,16 @@ def test_a_side_is_the_mean_median_and_spread_of_its_videos() -> None:
 def _measure_side(folder: Path, store: FeatureStore, *, workers: int = 2, versions=VERSIONS) -> tuple[object, int]:
     """The motion of a side, and how many videos had to be measured for it."""
     steps: list[int] = []
-    side = measure_side(
-        open_source(folder), store, versions=versions, workers=workers, progress=lambda done, total: steps.append(done)
+    source = open_source(folder)
+    found = motions(
+        source,
+        store,
+        range(len(source.names)),
+        versions=versions,
+        workers=workers,
+        progress=lambda done, total: steps.append(done),
     )
-    return side, len(steps)
+    return summary(list(found.values())), len(steps)
 
 
 def _read_contents(folder: Path, store: FeatureStore) -> None:

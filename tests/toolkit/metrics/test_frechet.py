@@ -224,7 +224,7 @@ def test_the_influence_is_the_derivative_by_a_features_weight(
     rng: np.random.Generator, n: int, m: int, dim: int
 ) -> None:
     real, fake = rng.normal(size=(n, dim)), rng.normal(size=(m, dim)) * 1.5 + 0.3
-    influences = frechet_influence(real, fake)
+    influences = frechet_influence(FeatureSet.of(real), FeatureSet.of(fake))
     distance = frechet_distance(real, fake, ddof=0)
     epsilon = 1e-5
 

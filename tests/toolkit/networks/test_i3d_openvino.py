@@ -44,7 +44,7 @@ def test_they_are_the_same_bits_for_any_number_of_threads_and_in_any_company(i3d
     assert torch.equal(openvino(clips[[1, 1]]), expected[[1, 1]])
 
 
-def test_few_shapes_stay_compiled(openvino, clips, monkeypatch) -> None:
+def test_few_shapes_stay_compiled(openvino, monkeypatch) -> None:
     monkeypatch.setattr(i3d_openvino, "_MOST_COMPILED", 1)
 
     openvino(torch.zeros(1, 3, 9, 64, 64))

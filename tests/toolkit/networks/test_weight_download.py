@@ -187,7 +187,7 @@ def test_credentials_reach_the_index_and_no_message(serve, small_sdist: bytes, m
     assert "s3cret" not in str(caught.value)
 
 
-def test_credentials_go_to_no_other_host(serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_go_to_no_other_host(serve) -> None:
     other = serve(b"")
     with download._session("http://me:s3cret@index.invalid/simple", NetworkSettings()) as session:
         session.get(other.file)

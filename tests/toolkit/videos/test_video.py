@@ -30,7 +30,7 @@ def test_lossless_files_and_folders_give_the_frames_that_were_written(
     np.testing.assert_array_equal(_all(_folder(webp)), frames)
 
 
-def test_frames_are_let_go_when_no_clip_needs_them(monkeypatch) -> None:
+def test_frames_are_let_go_when_no_clip_needs_them() -> None:
     """Of a long video that is read clip by clip, only one clip's frames are alive at a time."""
     born: list[weakref.ref[np.ndarray]] = []
     most_alive = 0

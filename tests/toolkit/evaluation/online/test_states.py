@@ -103,7 +103,7 @@ def test_real_videos_of_a_state_or_a_metric_do_not_go_with_a_real_side(metric, v
             take()
 
 
-def test_a_state_goes_with_other_metrics_beside_the_distance(metric, videos, random_protocol) -> None:
+def test_a_state_goes_with_other_metrics_beside_the_distance(metric, videos) -> None:
     """Old states too, which have the digest of all metrics of a protocol."""
     rule = metric.protocol.metric
     panel = replace(metric.protocol, name="panel", metric=replace(rule, names=("kvd", *rule.names)))

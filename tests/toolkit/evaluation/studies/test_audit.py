@@ -130,9 +130,7 @@ def test_what_is_skipped_or_lost_to_a_distortion_is_told(moving_frames, protocol
     assert f"warning: {said['too-short']}" in done.stderr
 
 
-def test_a_metric_that_needs_more_than_parts_of_the_videos_has_no_floor(
-    real: Path, plugins, own_protocol, tmp_path: Path
-) -> None:
+def test_a_metric_that_needs_more_than_parts_of_the_videos_has_no_floor(real: Path, plugins, own_protocol) -> None:
     """Of nine videos halves are four."""
     plugins.module("of_mine", NEEDY)
     allow_code("of_mine:needy")
@@ -170,7 +168,7 @@ def test_it_goes_on_from_what_is_stored(real: Path, protocol: str, tmp_path: Pat
     assert stored_entries(tmp_path / "store") == before + 9  # reversed videos of all strengths are the same
 
 
-def test_every_network_at_hand_is_audited(real: Path, plugins, store: Path, tmp_path: Path) -> None:
+def test_every_network_at_hand_is_audited(real: Path, plugins, store: Path) -> None:
     """Two of an installed package and its metric; none of fvd-bench has its weights in an empty store."""
     plugins.module("of_others", NETWORKS_OF_OTHERS)
     names = ("clips", "frames")
