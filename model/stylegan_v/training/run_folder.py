@@ -75,7 +75,7 @@ def check(out: Path, run: Run) -> None:
             pass
 
 
-def held(out: Path) -> contextlib.AbstractContextManager[None]:
+def held(out: Path) -> contextlib.AbstractContextManager[bool]:
     """Hold the folder of a run, which is there, for this process. Raises ConfigError where another process holds it."""
     busy = f"another process trains in {out}: wait for its end, or end it, or name another --out"
     return locked(out, ConfigError(busy))
