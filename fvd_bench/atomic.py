@@ -81,7 +81,7 @@ def partial_file(file: Path) -> Iterator[Path]:
     place = destination(file)
     if isinstance(place, Path) and _is_replaced(place):
         _remove_abandoned(place)
-        partial = place.with_name(f".{place.name[:_NAME_LENGTH]}.{os.urandom(8).hex()}.part")
+        partial = _partial(place)
         try:
             yield partial
             with contextlib.suppress(FileNotFoundError):
@@ -96,6 +96,18 @@ def partial_file(file: Path) -> Iterator[Path]:
         yield partial
         with partial.open("rb") as whole, _opened(place) as out:
             shutil.copyfileobj(whole, out)
+
+
+@contextlib.contextmanager
+def partial_folder(file: Path) -> Iterator[Path]:
+    """Yield a new, hidden folder beside a file, of which nothing is left when the block ends. Raises OSError."""
+    _remove_abandoned(file)
+    folder = _partial(file)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_bytes(file: Path, data: bytes) -> None:
@@ -115,20 +127,27 @@ def append_text(file: Path, text: str) -> None:
         out.write(text.encode("utf-8"))
 
 
+def _partial(place: Path) -> Path:
+    """Return a path beside a file that no other process takes."""
+    return place.with_name(f".{place.name[:_NAME_LENGTH]}.{os.urandom(8).hex()}.part")
+
+
 def _remove_abandoned(place: Path) -> None:
-    """Remove the partial files that killed processes left of a file."""
+    """Remove the partial files and folders that killed processes left of a file."""
     start = f".{place.name[:_NAME_LENGTH]}."
     for partial in _partial_files(place.parent):
         if partial.name.startswith(start) and len(partial.name) == len(start) + _ENDING_LENGTH:
             with contextlib.suppress(OSError):  # such as where another process removes it at the same time
-                if time.time() - partial.stat().st_mtime > _ABANDONED_SECONDS:
-                    partial.unlink()
+                inside = partial.iterdir() if partial.is_dir() else ()
+                written = max(path.stat().st_mtime for path in (partial, *inside))
+                if time.time() - written > _ABANDONED_SECONDS:
+                    shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
 
 
 @functools.lru_cache(maxsize=16)
 def _partial_files(folder: Path) -> tuple[Path, ...]:
-    """Return the partial files that are in a folder when this process first writes there. A look before every write
-    would make many files in one folder slow."""
+    """Return the partial files and folders that are in a folder when this process first writes there. A look before
+    every write would make many files in one folder slow."""
     return tuple(folder.glob(f".*.{16 * '[0-9a-f]'}.part"))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fvd_bench.atomic import append_text, check_writable, destination, partial_file, write_text
+from fvd_bench.atomic import append_text, check_writable, destination, partial_file, partial_folder, write_text
 
 TEXT = "a\n" * 50_000
 """Longer than a pipe holds."""
@@ -62,6 +62,20 @@ def test_what_a_killed_process_left_goes_a_day_later(tmp_path: Path) -> None:
     write_text(tmp_path / "a[1].json", TEXT)
 
     assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "a[1].json", left[1], *others])
+
+
+def test_a_folder_that_a_killed_process_left_goes_a_day_after_the_last_file_in_it(tmp_path: Path) -> None:
+    old, grows = (tmp_path / f".a.bin.{digit * 16}.part" for digit in "0f")
+    for folder in (old, grows):
+        folder.mkdir()
+        (folder / "half").write_text("half")
+        os.utime(folder / "half", None if folder == grows else (0, 0))
+        os.utime(folder, (0, 0))
+
+    with partial_folder(tmp_path / "a.bin") as mine:
+        (mine / "whole").write_text(TEXT)
+
+    assert [*tmp_path.iterdir()] == [grows]
 
 
 def test_a_link_to_nothing_makes_the_file_that_it_names(tmp_path: Path) -> None:
