@@ -219,10 +219,14 @@ class Decoder:
         if head["kind"] == "error":
             raise VideoError(str(head["message"]))
         if head["kind"] == "fault":
+            advice = (
+                "no memory is left: end what else uses it, or raise the limit (ulimit -v)"
+                if head["out_of_memory"] is True
+                else "expected versions of PyAV and Pillow that this package asks for; "
+                f"`{sys.executable} -m pip check` says whether they are such, and if so, please report this"
+            )
             raise DecoderError(
-                f"videos cannot be decoded here, and none of them is at fault ({head['message']}): expected versions "
-                f"of PyAV and Pillow that this package asks for; `{sys.executable} -m pip check` says whether they are "
-                "such, and if so, please report this"
+                f"videos cannot be decoded here, and none of them is at fault ({head['message']}): {advice}"
             )
         return head, part
 

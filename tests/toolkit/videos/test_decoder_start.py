@@ -65,6 +65,13 @@ def test_a_call_that_pyav_does_not_know_is_no_fault_of_the_video(
             ask(VideoFile(file, decoders=decoders))
 
 
+def test_where_no_memory_is_left_for_pyav_memory_is_what_is_advised(closing_decoders, file: Path, other_pyav) -> None:
+    other_pyav("def lazy(*given, **more): raise ImportError('libav.so: failed to map segment')\nav.open = lazy")
+
+    with pytest.raises(DecoderError, match=r"failed to map segment.*\): no memory is left: end what else uses it"):
+        _ = VideoFile(file, decoders=closing_decoders(Limits())).num_frames
+
+
 def test_what_a_damaged_file_makes_pyav_raise_is_its_own_fault(closing_decoders, file: Path, other_pyav) -> None:
     other_pyav("def refuse(*args, **keywords): raise ValueError('impossible')\nav.open = refuse")
 
