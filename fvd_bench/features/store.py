@@ -335,6 +335,8 @@ def _text_checksum(state: str, text: str) -> str:
 
 def _told(error: sqlite3.Error | OSError) -> str:
     """Say why the file cannot be used. SQLite's plain errors are of tables and columns that are not there."""
+    if _is_of(error, (sqlite3.SQLITE_BUSY,)):
+        return f"another process, which may have been stopped, keeps it locked for more than {_BUSY_SECONDS:g} seconds"
     if _is_of(error, (sqlite3.SQLITE_ERROR,)):
         return f"it is a database of another program or version ({error}), beside which no store can be"
     return str(error)

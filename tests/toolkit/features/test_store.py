@@ -231,6 +231,17 @@ def test_two_processes_share_a_store(tmp_path: Path) -> None:
     assert all(store.get(f"{who}{i}") is not None for who in "ab" for i in range(60))
 
 
+def test_a_process_that_keeps_the_store_locked_is_told_of(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(store_module, "_BUSY_SECONDS", 0.1)
+    store = FeatureStore(tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "features.sqlite")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+
+        with pytest.raises(CacheError, match=r"another process, which may have been stopped, keeps it locked"):
+            store.get("a")
+    assert store.get("a") is None
+
+
 def test_a_store_that_lasts_until_python_ends_says_nothing(monkeypatch) -> None:
     """The names of its module are None by then."""
     store, told = FeatureStore(None), []
