@@ -3,7 +3,8 @@
 A symbolic link stays, and the file that it leads to is written. What is not a regular file, such as a device, a pipe or
 an open descriptor like /dev/stdout, is written into and never replaced. Several processes may write one file at once,
 and the last one to finish wins. An existing file keeps its permissions, and a new one gets those of the umask. What a
-killed process leaves beside a file is removed when that is written a day later.
+killed process leaves beside a file is removed when that is written again; if it was a process of another machine, when
+that is written a day later.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import hashlib
+import itertools
 import os
 import shutil
 import stat
@@ -35,7 +38,7 @@ _ENDING_LENGTH = len("0123456789abcdef.part")
 """Characters that follow these in the name of a partial file."""
 
 _ABANDONED_SECONDS = 24 * 3600
-"""A partial file that nobody has written to for so long is that of a process that was killed."""
+"""A partial file that nobody has written to for so long is that of a process that was killed, wherever that was."""
 
 Destination = Path | int
 """A path that is not a symbolic link, or the number of an open descriptor."""
@@ -128,8 +131,43 @@ def append_text(file: Path, text: str) -> None:
 
 
 def _partial(place: Path) -> Path:
-    """Return a path beside a file that no other process takes."""
-    return place.with_name(f".{place.name[:_NAME_LENGTH]}.{os.urandom(8).hex()}.part")
+    """Return a path beside a file that no other process takes, and that says which process takes it."""
+    process = f"{_here() or os.urandom(3).hex()}{os.getpid():06x}{next(_NUMBERS) % 2**16:04x}"
+    return place.with_name(f".{place.name[:_NAME_LENGTH]}.{process}.part")
+
+
+_NUMBERS = itertools.count()
+
+
+@functools.cache
+def _here() -> str | None:
+    """Return six digits of the processes among which numbers mean the same: of one container, since the system began.
+    None where the system does not say."""
+    try:
+        system, container = Path("/proc/sys/kernel/random/boot_id").read_text(), Path("/proc/self/ns/pid").readlink()
+    except OSError:
+        return None
+    return hashlib.sha256(f"{system} {container}".encode()).hexdigest()[:6]
+
+
+def _is_abandoned(partial: Path) -> bool:
+    """Return whether the process that took a path has ended, as far as that can be told. Raises OSError."""
+    process = partial.name[-_ENDING_LENGTH:]
+    if process[:6] == _here() and not _runs(int(process[6:12], 16)):
+        return True
+    inside = partial.iterdir() if partial.is_dir() else ()
+    written: float = max(path.stat().st_mtime for path in (partial, *inside))
+    return time.time() - written > _ABANDONED_SECONDS
+
+
+def _runs(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True
 
 
 def _remove_abandoned(place: Path) -> None:
@@ -138,9 +176,7 @@ def _remove_abandoned(place: Path) -> None:
     for partial in _partial_files(place.parent):
         if partial.name.startswith(start) and len(partial.name) == len(start) + _ENDING_LENGTH:
             with contextlib.suppress(OSError):  # such as where another process removes it at the same time
-                inside = partial.iterdir() if partial.is_dir() else ()
-                written = max(path.stat().st_mtime for path in (partial, *inside))
-                if time.time() - written > _ABANDONED_SECONDS:
+                if _is_abandoned(partial):
                     shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
 
 
