@@ -3,7 +3,8 @@
 A symbolic link stays, and the file that it leads to is written. What is not a regular file, such as a device, a pipe or
 an open descriptor like /dev/stdout, is written into and never replaced. Several processes may write one file at once,
 and the last one to finish wins. An existing file keeps its permissions, and a new one gets those of the umask. What a
-killed process leaves beside a file is removed when that is written a day later.
+killed process leaves beside a file is removed when that is written again; if it was a process of another machine, when
+that is written a day later.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import hashlib
+import itertools
 import os
 import shutil
 import stat
@@ -35,7 +38,7 @@ _ENDING_LENGTH = len("0123456789abcdef.part")
 """Characters that follow these in the name of a partial file."""
 
 _ABANDONED_SECONDS = 24 * 3600
-"""A partial file that nobody has written to for so long is that of a process that was killed."""
+"""A partial file that nobody has written to for so long is that of a process that was killed, wherever that was."""
 
 Destination = Path | int
 """A path that is not a symbolic link, or the number of an open descriptor."""
@@ -81,7 +84,7 @@ def partial_file(file: Path) -> Iterator[Path]:
     place = destination(file)
     if isinstance(place, Path) and _is_replaced(place):
         _remove_abandoned(place)
-        partial = place.with_name(f".{place.name[:_NAME_LENGTH]}.{os.urandom(8).hex()}.part")
+        partial = _partial(place)
         try:
             yield partial
             with contextlib.suppress(FileNotFoundError):
@@ -96,6 +99,18 @@ def partial_file(file: Path) -> Iterator[Path]:
         yield partial
         with partial.open("rb") as whole, _opened(place) as out:
             shutil.copyfileobj(whole, out)
+
+
+@contextlib.contextmanager
+def partial_folder(file: Path) -> Iterator[Path]:
+    """Yield a new, hidden folder beside a file, of which nothing is left when the block ends. Raises OSError."""
+    _remove_abandoned(file)
+    folder = _partial(file)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_bytes(file: Path, data: bytes) -> None:
@@ -115,20 +130,60 @@ def append_text(file: Path, text: str) -> None:
         out.write(text.encode("utf-8"))
 
 
+def _partial(place: Path) -> Path:
+    """Return a path beside a file that no other process takes, and that says which process takes it."""
+    process = f"{_here() or os.urandom(3).hex()}{os.getpid():06x}{next(_NUMBERS) % 2**16:04x}"
+    return place.with_name(f".{place.name[:_NAME_LENGTH]}.{process}.part")
+
+
+_NUMBERS = itertools.count()
+
+
+@functools.cache
+def _here() -> str | None:
+    """Return six digits of the processes among which numbers mean the same: of one container, since the system began.
+    None where the system does not say."""
+    try:
+        system, container = Path("/proc/sys/kernel/random/boot_id").read_text(), Path("/proc/self/ns/pid").readlink()
+    except OSError:
+        return None
+    return hashlib.sha256(f"{system} {container}".encode()).hexdigest()[:6]
+
+
+def _is_abandoned(partial: Path) -> bool:
+    """Return whether the process that took a path has ended, as far as that can be told. Raises OSError."""
+    process = partial.name[-_ENDING_LENGTH:]
+    if process[:6] == _here() and not _runs(int(process[6:12], 16)):
+        return True
+    inside = partial.iterdir() if partial.is_dir() else ()
+    written: float = max(path.stat().st_mtime for path in (partial, *inside))
+    return time.time() - written > _ABANDONED_SECONDS
+
+
+def _runs(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True
+
+
 def _remove_abandoned(place: Path) -> None:
-    """Remove the partial files that killed processes left of a file."""
+    """Remove the partial files and folders that killed processes left of a file."""
     start = f".{place.name[:_NAME_LENGTH]}."
     for partial in _partial_files(place.parent):
         if partial.name.startswith(start) and len(partial.name) == len(start) + _ENDING_LENGTH:
             with contextlib.suppress(OSError):  # such as where another process removes it at the same time
-                if time.time() - partial.stat().st_mtime > _ABANDONED_SECONDS:
-                    partial.unlink()
+                if _is_abandoned(partial):
+                    shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
 
 
 @functools.lru_cache(maxsize=16)
 def _partial_files(folder: Path) -> tuple[Path, ...]:
-    """Return the partial files that are in a folder when this process first writes there. A look before every write
-    would make many files in one folder slow."""
+    """Return the partial files and folders that are in a folder when this process first writes there. A look before
+    every write would make many files in one folder slow."""
     return tuple(folder.glob(f".*.{16 * '[0-9a-f]'}.part"))
 
 

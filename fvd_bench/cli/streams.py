@@ -157,7 +157,8 @@ def hushed() -> Iterator[None]:
 def delivery() -> Iterator[Callable[[Callable[[], None]], None]]:
     """Hand out what was found in several ways. If one way fails, the others are still tried.
 
-    Yields a function that tries a way. Raises the first failure at the end.
+    Yields a function that tries a way. Raises the first failure at the end; where it is an OutputError, with what those
+    after it say.
     """
     failures: list[Exception] = []
 
@@ -168,6 +169,9 @@ def delivery() -> Iterator[Callable[[Callable[[], None]], None]]:
             failures.append(error)
 
     yield attempt
+    if failures and isinstance(failures[0], OutputError):
+        told = dict.fromkeys(str(failure) for failure in failures if isinstance(failure, OutputError))
+        raise OutputError("; ".join(told)) from failures[0]
     if failures:
         raise failures[0]
 

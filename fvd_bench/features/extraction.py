@@ -7,13 +7,14 @@ already holds is not computed again, so a run that was killed goes on where it w
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from fvd_bench.allocator import kept_memory
-from fvd_bench.errors import CacheError, VideoError
+from fvd_bench.errors import CacheError, EngineError, SourceError, VideoError
 from fvd_bench.features.batches import Batches
 from fvd_bench.features.distributed import WHOLE, Share
 from fvd_bench.features.engine import Engine
@@ -28,6 +29,7 @@ from fvd_bench.videos.clips import DrawEnd, DrawnClip, read_draws
 from fvd_bench.videos.prefetch import Budget, in_order
 from fvd_bench.videos.sampling import video_order
 from fvd_bench.videos.video import Video
+from fvd_bench.words import counted
 
 Watch = Callable[[int, Video], Callable[[], None]]
 """A function that looks at a video, given with its index, once its clips were read. It runs in a thread, and returns
@@ -166,11 +168,20 @@ class Extraction:
         known = self._contents, self._unreadable
         mine = [{i: text for i, text in texts.items() if self._share.has(i)} for texts in known]
         self._contents, self._unreadable = {}, {}
-        for contents, unreadable in self._share.everyone(lambda: mine):
+        everyone = self._share.everyone(lambda: (self._basis(), mine))
+        _check_alike(self._source.name, [basis for basis, _ in everyone])
+        for _, (contents, unreadable) in everyone:
             self._contents.update(contents)
             self._unreadable.update(unreadable)
         learnt = self._states if self._share.exchanged else new
         self._store.remember_contents((self._states[i], self._contents[i]) for i in learnt if i in self._contents)
+
+    def _basis(self) -> _Basis:
+        """Return what has to be the same in all processes that exchange results; of one alone nothing."""
+        if not self._share.exchanged:
+            return 0, "", {}
+        listing = "\0".join(self._source.names).encode("utf-8", "surrogateescape")
+        return len(self._source.names), hashlib.sha256(listing).hexdigest(), self._versions
 
     def _state(self, index: int) -> str | VideoError:
         try:
@@ -308,6 +319,29 @@ class Extraction:
                 versions=versions_of(job.features, self._versions),
             )
         return self._keys[job](self._contents[place % len(self._source.names)], place)
+
+
+_Basis = tuple[int, str, Mapping[str, str]]
+"""The number of videos, a digest of their names, and the versions of software."""
+
+
+def _check_alike(name: str, bases: Sequence[_Basis]) -> None:
+    """Raise SourceError where processes list other videos of a side, whose parts would not fit together, and
+    EngineError where they have other software. All processes are given the same, so all of them raise it."""
+    videos, listing, versions = bases[0]
+    for process, (others, other_listing, other_versions) in enumerate(bases):
+        if listing != other_listing:
+            found = f"{others} videos" if others != videos else "videos of other names"
+            raise SourceError(
+                f"{name}: process 0 of this run lists {counted(videos, 'video')}, and process {process} {found}: all "
+                "have to see the same files, since each reads a part of them"
+            )
+        for package in sorted({*versions, *other_versions}):
+            if (here := versions.get(package)) != (there := other_versions.get(package)):
+                raise EngineError(
+                    f"process 0 of this run has {package} {here}, and process {process} has {there}: give all machines "
+                    "the same software and devices of one kind, since features may depend on them"
+                )
 
 
 _BYTES_PER_WORKER = 2**28

@@ -102,6 +102,13 @@ def is_moments_file(path: Path) -> bool:
     return headed_arrays.is_one(path, _HEAD)
 
 
+_SAME = {
+    "side": "sides", "seed": "seeds", "listing": "listings of videos", "weights": "weights",
+    "versions": "versions of software or device", "engine": "engines",
+}  # fmt: skip
+"""What the shards of one side have in common, and what it is called."""
+
+
 def joined(files: Mapping[str, MomentsFile]) -> MomentsFile:
     """Join the shards of one side, each by the name that messages call it. The order of the files does not matter.
 
@@ -110,9 +117,9 @@ def joined(files: Mapping[str, MomentsFile]) -> MomentsFile:
     ordered = dict(sorted(files.items(), key=lambda each: each[1].shards))
     (first_name, whole), *others = ordered.items()
     for name, file in others:
-        for what in ("side", "seed", "listing", "weights", "versions", "engine"):
+        for what, called in _SAME.items():
             if getattr(file, what) != getattr(whole, what):
-                raise SourceError(f"{name} and {first_name} are not of one kind: their {what} differ")
+                raise SourceError(f"{name} and {first_name} are not of one kind: their {called} differ")
         if file.protocol.digest() != whole.protocol.digest():
             raise SourceError(f"{name} and {first_name} are not of one kind: their protocols differ")
         if again := set(file.shards) & set(whole.shards):

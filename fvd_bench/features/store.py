@@ -1,8 +1,9 @@
 """The feature store: features of videos on disk, keyed by content, in one SQLite file.
 
-Each entry has a checksum and is written in a transaction, together with others that were made within a quarter of a
-second. So a run that was killed resumes where it was a moment before, a damaged entry is computed again instead of
-used, and several processes may share the file. There is no write-ahead log, since network disks do not allow one.
+Each entry and each text has a checksum. Entries are written in a transaction, together with others that were made
+within a quarter of a second. So a run that was killed resumes where it was a moment before, what is damaged is computed
+again instead of used, and several processes may share the file. There is no write-ahead log, since network disks do not
+allow one.
 
 A file that can only be read is used as far as it goes. What a run learns beside features, such as the digests of files,
 then stays in memory, and only where features have to be made is the store refused.
@@ -45,6 +46,10 @@ Further ones are read whenever they are used."""
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _UNWRITABLE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 """What is said of a file, and of a folder that takes no journal, that can be read and not written."""
+
+_CHECKED = "checked:"
+"""What precedes the state of a text that has a checksum before it. Those of older versions have none, and are made
+again."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS features (
@@ -120,7 +125,8 @@ class FeatureStore:
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CacheError(_advice(self._file, cause(error))) from error
+            what = f"{folder} is no folder" if isinstance(error, FileExistsError) else cause(error)
+            raise CacheError(_advice(self._file, what)) from error
         self._connection = self._connect()
 
     @property
@@ -146,12 +152,15 @@ class FeatureStore:
         if row is None:
             return None
         _, facts, dim, data, checksum = row
-        if checksum != _checksum(key, facts, dim, data):
+        if not isinstance(data, bytes) or checksum != _checksum(key, facts, dim, data):
             self.damaged += 1
             self._change(lambda c: c.execute("DELETE FROM features WHERE key = ?", (key,)))
             return None
         features = np.frombuffer(data, dtype="<f4").reshape(-1, dim).astype(np.float32)
-        entry = Entry(features, Facts.from_values(json.loads(facts)))
+        try:
+            entry = Entry(features, Facts.from_values(json.loads(facts)))
+        except (KeyError, TypeError, ValueError):  # another version wrote it, and knows other facts
+            return None
         self._keep(key, entry)
         return entry
 
@@ -198,12 +207,19 @@ class FeatureStore:
         are remembered likewise, under digests of what they depend on."""
         if self._beside is not None and (digest := self._beside.content(state)) is not None:
             return digest
-        row = self._do(lambda c: c.execute("SELECT digest FROM contents WHERE state = ?", (state,)).fetchone())
-        return None if row is None else str(row[0])
+        place = _CHECKED + state
+        row = self._do(lambda c: c.execute("SELECT digest FROM contents WHERE state = ?", (place,)).fetchone())
+        if row is None:
+            return None
+        checksum, _, digest = str(row[0]).partition(":")
+        if checksum != _text_checksum(state, digest):
+            self.damaged += 1
+            return None
+        return digest
 
     def remember_contents(self, contents: Iterable[tuple[str, str]]) -> None:
         """Remember pairs of (state, digest)."""
-        rows = list(contents)
+        rows = [(_CHECKED + state, f"{_text_checksum(state, digest)}:{digest}") for state, digest in contents]
         if rows:
             self._change(lambda c: c.executemany("INSERT OR REPLACE INTO contents VALUES (?, ?)", rows))
 
@@ -243,11 +259,12 @@ class FeatureStore:
                     raise
             return self._replace()
         except (sqlite3.Error, OSError) as error:
-            raise CacheError(_advice(self._file, str(error))) from error
+            raise CacheError(_advice(self._file, _told(error))) from error
 
     def _open(self) -> sqlite3.Connection:
         # A database without a name is in memory until it is larger than the page cache.
         connection = sqlite3.connect(self._file or "", timeout=_BUSY_SECONDS)
+        connection.text_factory = lambda data: data.decode("utf-8", "replace")  # damage is left to checksums to find
         try:
             if self._file is None:
                 connection.execute(f"PRAGMA cache_size = -{_MEMORY_KIB}")
@@ -305,11 +322,24 @@ class FeatureStore:
             with self._connection:
                 return action(self._connection)
         except (sqlite3.Error, OSError) as error:
-            raise CacheError(_advice(self._file, str(error))) from error
+            raise CacheError(_advice(self._file, _told(error))) from error
 
 
 def _checksum(key: str, facts: str, dim: int, data: bytes) -> bytes:
     return hashlib.sha256(f"{key}\0{facts}\0{dim}\0".encode() + data).digest()
+
+
+def _text_checksum(state: str, text: str) -> str:
+    return hashlib.sha256(f"{state}\0{text}".encode()).hexdigest()[:16]
+
+
+def _told(error: sqlite3.Error | OSError) -> str:
+    """Say why the file cannot be used. SQLite's plain errors are of tables and columns that are not there."""
+    if _is_of(error, (sqlite3.SQLITE_BUSY,)):
+        return f"another process, which may have been stopped, keeps it locked for more than {_BUSY_SECONDS:g} seconds"
+    if _is_of(error, (sqlite3.SQLITE_ERROR,)):
+        return f"it is a database of another program or version ({error}), beside which no store can be"
+    return str(error)
 
 
 def _advice(file: Path | None, what: str) -> str:

@@ -75,6 +75,8 @@ class Download:
             return known.sha256
         partial, begun = self._beside("partial", f"{name}.part"), self._beside("partial", f"{name}.version")
         offset = partial.stat().st_size if version and partial.exists() and _text(begun) == version else 0
+        if not offset:
+            partial.unlink(missing_ok=True)  # before the version is named, of which no older bytes may be a part
         atomic.write_text(begun, version)
         size = info.get("size")
         self._check_size(name, size, already=offset)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from fvd_bench.errors import EndedElsewhereError, is_out_of_memory
 from fvd_bench.features.distributed import described, join
 from stylegan_v.errors import ConfigError, ModelError
 
@@ -56,20 +57,28 @@ def world() -> int:
 
 
 def average(tensors: Iterable[Tensor]) -> None:
-    """Replace tensors of one type by their means over processes, in one exchange."""
+    """Replace tensors of one type by their means over processes, in one exchange. Raises EndedElsewhereError."""
     tensors = list(tensors)
     if world() == 1 or not tensors:
         return
     flat = torch.cat([tensor.flatten() for tensor in tensors])
-    dist.all_reduce(flat)
+    _exchange(lambda: dist.all_reduce(flat), flat.device)
     flat /= world()
     for tensor, part in zip(tensors, torch.split(flat, [tensor.numel() for tensor in tensors]), strict=True):
         tensor.copy_(part.view_as(tensor))
 
 
 def agree(value: bool) -> bool:
-    """Return the value of rank 0."""
+    """Return the value of rank 0. Raises EndedElsewhereError."""
     return bool(broadcast(float(value)))
+
+
+def is_alike(digest: str) -> bool:
+    """Return whether a digest, of hexadecimal digits, is the same in all processes. Raises EndedElsewhereError."""
+    number = float(int(digest[:12], 16))  # which a number of 64 bits holds exactly
+    others = torch.tensor([float(number != broadcast(number))])
+    average([others])
+    return not others.item()
 
 
 def on_first(action: Callable[[], None]) -> None:
@@ -88,9 +97,26 @@ def on_first(action: Callable[[], None]) -> None:
 
 
 def broadcast(value: float) -> float:
-    """Return a number of rank 0. It is exchanged on the CPU, so that nothing waits for a GPU."""
+    """Return a number of rank 0. It is exchanged on the CPU, so that nothing waits for a GPU.
+
+    Raises EndedElsewhereError.
+    """
     if world() == 1:
         return value
     number = torch.tensor([value], dtype=torch.float64)
-    dist.broadcast(number, 0)
+    _exchange(lambda: dist.broadcast(number, 0), number.device)
     return float(number.item())
+
+
+def _exchange(action: Callable[[], object], device: torch.device) -> None:
+    """Exchange tensors on a device. Raises EndedElsewhereError when another process is gone.
+
+    On a GPU, errors of what it computed before may show here, too, and are raised as they are.
+    """
+    gone = RuntimeError if device.type == "cpu" else dist.DistError
+    try:
+        action()
+    except gone as error:
+        if is_out_of_memory(error):
+            raise
+        raise EndedElsewhereError(rank(), EndedElsewhereError.exit_code) from error

@@ -16,8 +16,8 @@ _LOOK_AGAIN_SECONDS = 0.01
 
 
 @contextlib.contextmanager
-def locked(place: Path, refusal: ModelError, *, shared: bool = False, patience: float = 0.0) -> Iterator[None]:
-    """Lock a folder or a file, which exists, for the block, where the file system has such locks.
+def locked(place: Path, refusal: ModelError, *, shared: bool = False, patience: float = 0.0) -> Iterator[bool]:
+    """Lock a folder or a file, which exists, for the block. Yield False where the file system has no such locks.
 
     shared: whether others may lock it too that share it. patience: seconds to wait for those that do not.
     Raises the refusal where another block or process keeps it locked, and one of its kind where it cannot be read.
@@ -27,20 +27,19 @@ def locked(place: Path, refusal: ModelError, *, shared: bool = False, patience: 
     except OSError as error:
         raise type(refusal)(f"{place} cannot be read: {cause(error)}") from error
     try:
-        _hold(held, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, refusal, time.monotonic() + patience)
-        yield
+        yield _hold(held, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, refusal, time.monotonic() + patience)
     finally:
         os.close(held)
 
 
-def _hold(descriptor: int, kind: int, refusal: ModelError, until: float) -> None:
+def _hold(descriptor: int, kind: int, refusal: ModelError, until: float) -> bool:
     while True:
         try:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-            return
+            return True
         except BlockingIOError:
             if time.monotonic() >= until:
                 raise refusal from None
         except OSError:  # such as of NFS, whose folders cannot be held
-            return
+            return False
         time.sleep(_LOOK_AGAIN_SECONDS)

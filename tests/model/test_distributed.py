@@ -1,4 +1,5 @@
-"""What is wrong with processes that were started together is told before they meet. Runs of two are in test_loop.py."""
+"""What is wrong with processes that were started together is told before they meet, and later that one of them is gone.
+Runs of two are in test_loop.py."""
 
 import socket
 from datetime import timedelta
@@ -11,6 +12,7 @@ from fvd_bench.features import distributed
 from fvd_bench.features.distributed import processes, refuse_several
 from stylegan_v.distributed import process_group
 from stylegan_v.errors import ConfigError
+from tests.forked import ranks
 
 
 def test_every_process_needs_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,3 +60,29 @@ def test_processes_that_nobody_joins_do_not_wait_for_ever(rank: str, monkeypatch
 
     with pytest.raises(ArgumentError, match=r"do not meet: .*imed out after \d+"), processes():
         pass
+
+
+@pytest.mark.parametrize("exchange", ["average([torch.ones(3)])", "agree(True)", "on_first(lambda: None)"])
+def test_a_process_that_is_gone_is_told_as_such(exchange: str) -> None:
+    """It was called a fault of stylegan-v itself, in words of torch."""
+    code = f"""
+import os, torch
+from fvd_bench.errors import EndedElsewhereError
+from stylegan_v.distributed import *
+with process_group("cpu"):
+    {exchange}
+    if rank() == 1:
+        os._exit(9)
+    try:
+        for _ in range(1000):
+            average([torch.ones(3)])
+            {exchange}
+    except EndedElsewhereError as error:
+        print(error.exit_code, error)
+        os._exit(0)
+"""
+
+    first, second = ranks(2, "-c", code)
+
+    assert (first.returncode, second.returncode) == (0, 9), first.stderr
+    assert first.stdout.startswith("3 a process of this run has failed or ended")

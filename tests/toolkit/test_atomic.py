@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fvd_bench.atomic import append_text, check_writable, destination, partial_file, write_text
+from fvd_bench.atomic import append_text, check_writable, destination, partial_file, partial_folder, write_text
 
 TEXT = "a\n" * 50_000
 """Longer than a pipe holds."""
@@ -62,6 +62,43 @@ def test_what_a_killed_process_left_goes_a_day_later(tmp_path: Path) -> None:
     write_text(tmp_path / "a[1].json", TEXT)
 
     assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "a[1].json", left[1], *others])
+
+
+def test_what_a_killed_process_of_this_machine_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    """What one that still runs has begun stays, also that of this process."""
+    code = (
+        "import os, sys; from pathlib import Path; from fvd_bench.atomic import partial_file\n"
+        "with partial_file(Path(sys.argv[1])) as partial:\n    partial.touch(); print(flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "a.json")]
+    others = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
+    for other in others:
+        assert other.stdout and other.stdout.readline()
+    others[0].kill()
+    others[0].communicate()
+
+    with partial_file(tmp_path / "a.json") as mine:
+        mine.write_text(TEXT)
+        write_text(tmp_path / "a.json", TEXT)
+        left = len(list(tmp_path.glob(".*.part")))
+    others[1].communicate()
+
+    assert left == 2
+    assert [*tmp_path.iterdir()] == [tmp_path / "a.json"]
+
+
+def test_a_folder_that_a_killed_process_left_goes_a_day_after_the_last_file_in_it(tmp_path: Path) -> None:
+    old, grows = (tmp_path / f".a.bin.{digit * 16}.part" for digit in "0f")
+    for folder in (old, grows):
+        folder.mkdir()
+        (folder / "half").write_text("half")
+        os.utime(folder / "half", None if folder == grows else (0, 0))
+        os.utime(folder, (0, 0))
+
+    with partial_folder(tmp_path / "a.bin") as mine:
+        (mine / "whole").write_text(TEXT)
+
+    assert [*tmp_path.iterdir()] == [grows]
 
 
 def test_a_link_to_nothing_makes_the_file_that_it_names(tmp_path: Path) -> None:

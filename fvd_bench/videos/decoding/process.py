@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from fvd_bench.errors import DecoderError, ShortVideoError, VideoError, cause
+from fvd_bench.errors import DecoderError, ShortVideoError, VideoError, cause, is_out_of_files, is_out_of_threads
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.messages import MessageError, Part, read_message, write_message
 from fvd_bench.videos.frame_times import Time
@@ -74,7 +74,8 @@ class Decoder:
         try:
             self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 -- it is closed with the pipes
         except OSError as error:
-            raise _no_start(f"it needs a temporary file ({cause(error)}), in the folder that TMPDIR names") from error
+            why = f"it needs a temporary file ({cause(error)}), in the folder that TMPDIR names"
+            raise _no_start(why, _limit_of(error)) from error
         try:
             self._process = subprocess.Popen(
                 # With -P no module from the current folder, where the videos may be, is imported.
@@ -86,7 +87,7 @@ class Decoder:
             )
         except OSError as error:
             self._complaints.close()
-            raise _no_start(str(error)) from error
+            raise _no_start(str(error), _limit_of(error)) from error
         self.pid = self._process.pid
         self._requests = cast("io.BufferedWriter", self._process.stdin)
         self._answers = cast("io.BufferedReader", self._process.stdout)
@@ -219,10 +220,14 @@ class Decoder:
         if head["kind"] == "error":
             raise VideoError(str(head["message"]))
         if head["kind"] == "fault":
+            advice = (
+                "no memory is left: end what else uses it, or raise the limit (ulimit -v)"
+                if head["out_of_memory"] is True
+                else "expected versions of PyAV and Pillow that this package asks for; "
+                f"`{sys.executable} -m pip check` says whether they are such, and if so, please report this"
+            )
             raise DecoderError(
-                f"videos cannot be decoded here, and none of them is at fault ({head['message']}): expected versions "
-                f"of PyAV and Pillow that this package asks for; `{sys.executable} -m pip check` says whether they are "
-                "such, and if so, please report this"
+                f"videos cannot be decoded here, and none of them is at fault ({head['message']}): {advice}"
             )
         return head, part
 
@@ -259,12 +264,19 @@ class Decoder:
         return LostDecoderError(f"cannot be decoded: the decoder died ({how}){complaint}; {advice}")
 
 
-def _no_start(why: str) -> DecoderError:
-    return DecoderError(
-        f"the process that decodes videos does not start ({why}); expected {sys.executable} -m "
-        "fvd_bench.videos.decoding to run: see whether NumPy can be imported there, and whether memory, processes and "
-        "open files are left"
+def _no_start(why: str, limit: str | None = None) -> DecoderError:
+    """Return the error that says so. limit: the option of ulimit that stands in the way, if that is known."""
+    advice = (
+        f"raise the limit (ulimit {limit}), or take fewer workers"
+        if limit
+        else f"expected {sys.executable} -m fvd_bench.videos.decoding to run: see whether NumPy can be imported there, "
+        "and whether memory, processes and open files are left"
     )
+    return DecoderError(f"the process that decodes videos does not start ({why}); {advice}")
+
+
+def _limit_of(error: OSError) -> str | None:
+    return "-n" if is_out_of_files(error) else "-u" if is_out_of_threads(error) else None
 
 
 def _greys(part: Part) -> Greys:

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from fvd_bench.errors import ShortVideoError, VideoError
+from fvd_bench.errors import ShortVideoError, VideoError, is_out_of_memory
 from fvd_bench.videos.decoding.index import Entry, FrameIndex
 from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.messages import Bytes, Part, write_message
@@ -125,7 +125,8 @@ class DecodingServer:
             message = f"takes more than {most:.3g} GiB of memory to decode: make a smaller copy of it"
             self._end({"kind": "error", "message": message})
         except _OWN_FAULTS as error:
-            self._end({"kind": "fault", "message": _told_as_ours(error, files)[:1000]})
+            short = is_out_of_memory(error)  # as where a library of PyAV does not fit
+            self._end({"kind": "fault", "message": _told_as_ours(error, files)[:1000], "out_of_memory": short})
         except Exception as error:  # whatever else a damaged file makes PyAV raise concerns this video alone
             message = f"cannot be decoded: {type(error).__name__}: {error}"
             self._end({"kind": "error", "message": message[:1000]})

@@ -8,6 +8,8 @@ shuffled anew in each epoch. A long video is as likely as a short one.
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -110,6 +112,10 @@ class VideoDataset:
         self._source = source
         self._places = tuple(lengths)
         self._videos = videos
+
+    def digest(self) -> str:
+        """Return the sha256 of the names and lengths of the videos, on which it depends what is drawn."""
+        return hashlib.sha256(json.dumps([self.names, self.lengths]).encode()).hexdigest()
 
     @classmethod
     def open(

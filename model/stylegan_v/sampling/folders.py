@@ -2,7 +2,8 @@
 
 generated.json beside the videos says what their frames depend on. A run with the same settings goes on where another
 ended, or adds videos to its own, also at the same time; a run with other settings is refused, also before the first
-video is there. Videos are written under hidden names first.
+video is there. Videos are written under hidden names first, and what killed runs left of those goes when the next run
+begins by itself.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import json
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,6 +40,9 @@ _FORMAT = 1
 
 _CLAIM_SECONDS = 5.0
 """How long a run waits for others that look at the settings of the folder, which takes them a moment."""
+
+_PARTIAL = re.compile(r"\.[0-9]+(\.mp4)?\.[0-9a-f]{16}\.part")
+"""The hidden names of videos that are being written."""
 
 _LEAST_BYTES: Mapping[Form, int] = {"jpg": 600, "png": 70, "mp4": 4}
 """Bytes that a frame takes though all its pixels are alike: the tables of a JPEG file, the chunks of a PNG file, and
@@ -129,6 +134,7 @@ def _claimed(out: Path, settings: dict[str, Any]) -> Iterator[None]:
     with contextlib.ExitStack() as held:
         with locked(out, busy, patience=_CLAIM_SECONDS):
             _claim(out, settings)
+            _remove_abandoned(out)
             held.enter_context(locked(out / SETTINGS_FILE, busy, shared=True))
         yield
 
@@ -156,6 +162,14 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
         with locked(file, ModelError(f"another process makes videos of other settings in {out}: {instead}")):
             pass
     write_text(file, json.dumps({"format": _FORMAT, "settings": settings}, indent=2) + "\n")
+
+
+def _remove_abandoned(out: Path) -> None:
+    """Remove what killed runs left of videos, where no other run is at work. The folder is locked meanwhile."""
+    with contextlib.suppress(ModelError), locked(out / SETTINGS_FILE, ModelError("at work")) as alone:
+        for partial in out.iterdir() if alone else ():
+            if _PARTIAL.fullmatch(partial.name):
+                _remove(partial)
 
 
 def _check_room(out: Path, frames: int, form: Form) -> None:
@@ -187,5 +201,10 @@ def _said(settings: dict[str, Any], key: str) -> str:
     return "not given" if value is None else str(value)
 
 
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+def _remove(partial: Path) -> None:
+    """Remove a file, or a folder with all that is in it, as far as that can be done."""
+    if partial.is_dir():
+        shutil.rmtree(partial, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        partial.unlink()

@@ -14,6 +14,7 @@ from fvd_bench.errors import cause
 from fvd_bench.escapes import escaped
 from fvd_bench.words import agreeing, counted
 from stylegan_v.errors import TrainingError
+from stylegan_v.training.run_folder import LOG
 
 _SHOWN = {
     "loss/generator": "G {:.3f}",
@@ -27,13 +28,13 @@ _SHOWN = {
 
 
 class Journal:
-    """Appends to log.jsonl in a folder. Lines from after the point where training goes on are dropped first.
+    """Appends to the log in a folder. Lines from after the point where training goes on are dropped first.
 
     Raises TrainingError where it cannot be written.
     """
 
     def __init__(self, folder: Path, *, kimg: float) -> None:
-        self.file = folder / "log.jsonl"
+        self.file = folder / LOG
         lines = _lines(self.file)
         places = [_kimg(line) for line in lines]
         if broken := places.count(None):

@@ -135,6 +135,11 @@ def _train_stage(
     check_memory(f"batch = {run.train.batch}", run.train.batch // distributed.world() * clip_bytes)
     with explained_memory(memory_advice.before_training):
         dataset = _open(run, workers, progress)
+        if not distributed.is_alike(dataset.digest()):
+            raise DataError(
+                f"{run.data.path}: the processes of this run see other videos there, and each reads a share of every "
+                "batch: give all of them the same files"
+            )
         _check_lengths(run, dataset, later)
         distributed.on_first(lambda: _check_scoring(run, place.type, progress))
         trainer = run.method.stage(run.stage).trainer(run, dataset, place)

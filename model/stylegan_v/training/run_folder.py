@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SETTINGS = "run.toml"
 """In the folder of a run, the name of the file with its settings."""
 
+LOG = "log.jsonl"
+"""The name of the file with its curves, which is empty until something was trained."""
+
 _WITHOUT = {
     LAST: "put a copy of it back to go on, or name another --out to begin anew",
     BEST: "delete it to go on without it, and the next score writes another",
@@ -66,6 +69,11 @@ def check(out: Path, run: Run) -> None:
                         f"{out} holds a run with {section}.{name} = {began[section][name]!r}, now it is {value!r}; "
                         "name another --out, or give the settings that the run began with"
                     )
+    if not (out / LAST).exists() and (left := [name for name in (BEST, LOG) if _holds_something(out / name)]):
+        raise ConfigError(
+            f"{out} holds {' and '.join(left)} of a training, and no {LAST} from which it could go on: put that back, "
+            "or name another --out to begin anew"
+        )
     there = next(place for place in (out, *out.absolute().parents) if place.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         reason = "no folder" if not there.is_dir() else "not writable"
@@ -75,7 +83,7 @@ def check(out: Path, run: Run) -> None:
             pass
 
 
-def held(out: Path) -> contextlib.AbstractContextManager[None]:
+def held(out: Path) -> contextlib.AbstractContextManager[bool]:
     """Hold the folder of a run, which is there, for this process. Raises ConfigError where another process holds it."""
     busy = f"another process trains in {out}: wait for its end, or end it, or name another --out"
     return locked(out, ConfigError(busy))
@@ -140,6 +148,10 @@ def claimed(out: Path, run: Run) -> Iterator[None]:
         with _written(out):
             write_text(out / SETTINGS, run.to_toml())
         yield
+
+
+def _holds_something(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fvd_bench.escapes import escaped
 from fvd_bench.progress import Progress, silent
 from stylegan_v import distributed
 from stylegan_v.checkpoints import checkpoint as checkpoints
@@ -211,8 +212,27 @@ class Session:
         return self.trainer.steps % self.run.steps_in(kimg) == 0
 
     def _describe(self, tensors: dict[str, Tensor], **more: Any) -> Checkpoint:
-        state = {"trainer": self.trainer.state(), "kimg": self.trainer.kimg, **more}
+        state = {"trainer": self.trainer.state(), "kimg": self.trainer.kimg, "data": self._data(), **more}
         return Checkpoint(self.run.model, tensors, self.run.data.fps, self.run.as_dict(), state)
+
+    def _data(self) -> dict[str, str | int]:
+        """Say which videos the run is trained on, so that it is noticed where these change."""
+        dataset = self.trainer.dataset
+        return {"videos": len(dataset.names), "frames": sum(dataset.lengths), "listing": dataset.digest()}
+
+    def _warn_of_other_data(self, before: Any) -> None:
+        """Say that the training videos are not those of before. before: `_data` of then, None where nobody knows."""
+        here = self._data()
+        if not isinstance(before, dict) or before == here or distributed.rank() != 0:
+            return
+        told, now = (f"{data.get('videos')} videos with {data.get('frames')} frames" for data in (before, here))
+        if told == now:
+            now = "as many of other names or lengths"
+        print(
+            f"stylegan-v: warning: {self.out} was trained on {told}, and {escaped(self.run.data.path)} now holds "
+            f"{now}: the run goes on with these, and its scores of before and after do not compare",
+            file=sys.stderr,
+        )
 
     def _load(self, found: Checkpoint) -> None:
         state = found.state or {}
@@ -230,6 +250,7 @@ class Session:
             )
         parts = {part: found.part(part) for part in found.parts}
         if stage_of(state) == self.run.stage:
+            self._warn_of_other_data(state.get("data"))
             self.trainer.load(parts, state["trainer"])
             self._saved = self.trainer.steps
         else:  # the one before has ended

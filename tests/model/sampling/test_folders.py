@@ -104,6 +104,24 @@ def test_what_a_killed_run_left_is_replaced(tiny_generator, tmp_path: Path) -> N
     assert contents(tmp_path).keys() == {"generated.json", "000000/000000.jpg", "000000/000001.jpg"}
 
 
+def test_what_a_killed_run_left_goes_when_the_next_one_begins_alone(tiny_generator, tmp_path: Path) -> None:
+    """Of films as of frames, also of videos that are not made again. A run that is at work keeps what it writes."""
+    sampler, names = VideoSampler(tiny_generator()), (f".000000.mp4.{16 * '0'}.part", f".000007.{16 * 'a'}.part")
+    generate(tmp_path, sampler, videos=1, frames=2, form="mp4")
+    (tmp_path / names[0]).write_bytes(b"half a film")
+    (tmp_path / names[1]).mkdir()
+    (tmp_path / names[1] / "000000.jpg").write_bytes(b"half a video")
+    (tmp_path / ".mine.part").write_bytes(b"something else")
+
+    with locked(tmp_path / "generated.json", ModelError("held"), shared=True):
+        generate(tmp_path, sampler, videos=1, frames=2, form="mp4")
+    beside = {path.name for path in tmp_path.iterdir()}
+    generate(tmp_path, sampler, videos=1, frames=2, form="mp4")
+
+    assert beside == {"generated.json", "000000.mp4", ".mine.part", *names}
+    assert {path.name for path in tmp_path.iterdir()} == beside - {*names}
+
+
 def test_frames_are_written_as_they_are_rendered(
     tiny_generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,54 @@ def test_a_damaged_file_says_how_to_go_on(run_of, begun: Path, tmp_path: Path, n
         go(run_of(2), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("kept", "named"), [("best.pt", "best.pt"), ("log.jsonl", "log.jsonl"), (None, "best.pt and log.jsonl")]
+)
+def test_a_training_whose_checkpoint_is_gone_is_not_begun_anew(
+    run_of, begun: Path, tmp_path: Path, kept: str | None, named: str
+) -> None:
+    """Which dropped its log, and later its best generator."""
+    shutil.copytree(begun, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "checkpoint.pt").rename(tmp_path / "best.pt")
+    log = (tmp_path / "log.jsonl").read_bytes()
+    for name in {"best.pt", "log.jsonl"} - {kept or "best.pt", kept or "log.jsonl"}:
+        (tmp_path / name).unlink()
+
+    with pytest.raises(ConfigError, match=rf"holds {named} of a training, and no checkpoint\.pt from which"):
+        go(run_of(1), tmp_path)
+
+    assert kept == "best.pt" or (tmp_path / "log.jsonl").read_bytes() == log
+
+
+def test_a_run_that_ended_before_it_began_begins(run_of, tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").touch()
+
+    go(run_of(1), tmp_path)
+
+    assert (tmp_path / "log.jsonl").read_text()
+
+
+def test_other_videos_than_before_are_told(run_of, toy_videos: Path, tmp_path: Path, capsys) -> None:
+    videos, out = shutil.copytree(toy_videos, tmp_path / "videos"), tmp_path / "run"
+    data = {"path": str(videos)}
+    first, *_ = sorted(videos.iterdir())
+    changes = [lambda: None, lambda: first.rename(videos / "other"), lambda: shutil.rmtree(videos / "other")]
+    told = []
+    for steps, change in enumerate(changes, start=1):
+        change()
+        go(run_of(steps, data=data), out)
+        told.append([line for line in capsys.readouterr().err.splitlines() if "was trained on" in line])
+
+    assert told[0] == []
+    assert told[1][0].endswith(
+        "now holds as many of other names or lengths: the run goes on with these, and its scores of before and after "
+        "do not compare"
+    )
+    assert len(told[2]) == 1 and "frames: the run goes on" in told[2][0]
+    go(run_of(4, data=data), out)
+    assert "was trained on" not in capsys.readouterr().err
+
+
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     """Its lock is what has to be opened first, also where files in it may be written."""
     with pytest.raises(ConfigError, match=r"gone cannot be read: No such file"), run_folder.held(tmp_path / "gone"):

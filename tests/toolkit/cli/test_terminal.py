@@ -121,12 +121,14 @@ def test_the_table_is_printed_although_a_file_cannot_be_written(sides: list[str]
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))"
     )
 
-    code, text = in_terminal(200, *limited, "compute", *sides, "--html", tmp_path / "page")
+    files = ["--html", tmp_path / "page", "--json", tmp_path / "json"]
+    code, text = in_terminal(400, *limited, "compute", *sides, *files)
 
     assert code == 3, text
-    assert f"{tmp_path / 'page'} cannot be written: File too large" in text
+    for name in ("json", "page"):
+        assert f"{tmp_path / name} cannot be written: File too large" in text
     assert "FVD" in text and "fvd|pixels@1" in text
-    assert sorted(f.name for f in tmp_path.iterdir() if "page" in f.name) == []
+    assert sorted(f.name for f in tmp_path.iterdir() if "page" in f.name or "json" in f.name) == []
 
 
 def test_a_file_that_is_opened_later_is_no_stream() -> None:

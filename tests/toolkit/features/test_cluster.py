@@ -10,6 +10,8 @@ import dataclasses
 import pickle
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -306,3 +308,27 @@ def test_a_missing_package_is_named(sides, pixels_protocol, tmp_path, monkeypatc
 
     with pytest.raises(EngineError, match=r"ray need fvd-bench\[ray\], .*: pip install 'fvd-bench\[ray\]'"):
         evaluate(*sides, pixels_protocol(), settings=settings(tmp_path))
+
+
+@pytest.mark.parametrize(("end", "said"), [("os._exit(1)", "gone"), ("words.take_back()", "")])
+def test_an_end_past_all_of_python_is_told(end: str, said: str) -> None:
+    """As Ray ends the process where its own on this machine is lost: it said nothing."""
+    code = f"import os; from fvd_bench.features.cluster.last_words import LastWords; words = LastWords('gone'); {end}"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+
+    assert done.stderr.strip() == said
+
+
+def test_a_ray_that_does_not_begin_in_time_is_told_in_a_sentence(monkeypatch) -> None:
+    """Ray raises Exception itself there."""
+
+    class LateRay:
+        def init(self, **given: object) -> None:
+            raise Exception("The current node timed out during startup.")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    engine = RayEngine(place="", device="cpu", weights={}, versions={}, workers=1)
+
+    with pytest.raises(EngineError, match=r"no Ray cluster can be used on this machine: The current node timed out"):
+        engine._start(LateRay())

@@ -294,9 +294,9 @@ def test_damage_and_other_kinds_are_told_of(files) -> None:
     moments = MomentsFile.read(file)
     with pytest.raises(SourceError, match="holds shard 1/1, which another file holds too"):
         joined({"a": moments, "b": moments})
-    with pytest.raises(SourceError, match="their seed differ"):
+    with pytest.raises(SourceError, match="their seeds differ"):
         joined({"a": moments, "b": dataclasses.replace(moments, seed=1)})
-    with pytest.raises(SourceError, match="their engine differ"):
+    with pytest.raises(SourceError, match="their engines differ"):
         joined({"a": moments, "b": dataclasses.replace(moments, engine=1)})
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1

@@ -2,6 +2,7 @@ import contextlib
 import sqlite3
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,18 @@ def test_without_a_folder_entries_last_as_long_as_the_store() -> None:
     assert FeatureStore(None).get("a") is None
 
 
-@pytest.mark.parametrize("change", ["data = zeroblob(60)", "facts = '{}'", "dim = 3", "checksum = zeroblob(32)"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "data = zeroblob(60)",
+        "data = cast(data AS TEXT)",  # a blob and a text differ in one bit
+        "facts = '{}'",
+        "facts = cast(x'ff' AS TEXT)",
+        "facts = cast(facts AS BLOB)",
+        "dim = 3",
+        "checksum = zeroblob(32)",
+    ],
+)
 def test_a_damaged_entry_is_dropped_not_used(tmp_path: Path, change: str) -> None:
     FeatureStore(tmp_path).put([("a", _entry()), ("b", _entry())])
     with sqlite3.connect(tmp_path / "features.sqlite") as connection:
@@ -98,6 +110,46 @@ def test_contents_are_remembered_while_the_state_is_the_same(tmp_path: Path) -> 
 
     assert store.content("one state") == "digest"
     assert store.content("another state") is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "digest = replace(digest, 'digest', 'digesT')",
+        "digest = 'digest'",
+        "digest = x'00'",
+        "digest = cast(x'ff' AS TEXT)",
+        "state = 'checked:another state'",
+    ],
+)
+def test_a_damaged_text_is_not_used(tmp_path: Path, change: str) -> None:
+    FeatureStore(tmp_path).remember_contents([("one state", "digest")])
+    with sqlite3.connect(tmp_path / "features.sqlite") as connection:
+        connection.execute(f"UPDATE contents SET {change} WHERE state != ''")
+    connection.close()
+    store = FeatureStore(tmp_path)
+
+    assert (store.content("one state"), store.content("another state"), store.damaged) == (None, None, 1)
+    store.remember_contents([("one state", "digest")])
+    assert store.content("one state") == "digest"
+
+
+def test_what_another_version_wrote_is_made_again_or_told_of(tmp_path: Path, monkeypatch) -> None:
+    newer = {**asdict(_entry().facts), "more": 1}
+    with monkeypatch.context() as patched:
+        patched.setattr("fvd_bench.features.store.asdict", lambda facts: newer)
+        FeatureStore(tmp_path).put([("a", _entry())])
+    (tmp_path / "older").mkdir()
+    with sqlite3.connect(tmp_path / "older" / "features.sqlite") as connection:
+        connection.execute("CREATE TABLE features (key TEXT PRIMARY KEY, data BLOB)")
+    connection.close()
+    (tmp_path / "file").write_text("")
+
+    assert FeatureStore(tmp_path).get("a") is None
+    with pytest.raises(CacheError, match=r"is a database of another program or version \(no such column: facts\)"):
+        FeatureStore(tmp_path / "older").get("a")
+    with pytest.raises(CacheError, match=r"file is no folder\."):
+        FeatureStore(tmp_path / "file")
 
 
 def test_a_new_file_that_another_process_began_is_not_put_aside(tmp_path: Path) -> None:
@@ -177,6 +229,17 @@ def test_two_processes_share_a_store(tmp_path: Path) -> None:
     assert [process.wait(60) for process in running] == [0, 0]
     store = FeatureStore(tmp_path)
     assert all(store.get(f"{who}{i}") is not None for who in "ab" for i in range(60))
+
+
+def test_a_process_that_keeps_the_store_locked_is_told_of(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(store_module, "_BUSY_SECONDS", 0.1)
+    store = FeatureStore(tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "features.sqlite")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+
+        with pytest.raises(CacheError, match=r"another process, which may have been stopped, keeps it locked"):
+            store.get("a")
+    assert store.get("a") is None
 
 
 def test_a_store_that_lasts_until_python_ends_says_nothing(monkeypatch) -> None:

@@ -199,3 +199,42 @@ def test_work_is_shared_or_done_once_and_an_error_of_one_ends_all(driven, sides,
     fault, elsewhere = "ZeroDivisionError", "EndedElsewhereError 70"
     assert first["errors"] == [fault, elsewhere, "MetricError 3", fault]
     assert second["errors"] == [elsewhere, fault, "MetricError 3", elsewhere]
+
+
+UNLIKE = """
+import json, sys
+from fvd_bench import FvdBenchError, Settings, evaluate
+from fvd_bench.evaluation import evaluation
+from fvd_bench.features import distributed
+
+real, fewer, others, fake, protocol = sys.argv[1:]
+
+def told(real):
+    try:
+        evaluate(real, fake, protocol, settings=Settings(cache=None, device="cpu", distributed=True), progress=False)
+    except FvdBenchError as error:
+        return str(error)
+
+with distributed.processes() as is_first:
+    found = [told(real if is_first else instead) for instead in (fewer, others)]
+    if not is_first:
+        original = evaluation.versions
+        evaluation.versions = lambda *given: {**original(*given), "numpy": "0.1"}
+    print(json.dumps([*found, told(real)]))
+"""
+
+
+def test_processes_that_see_other_videos_or_have_other_software_are_refused(sides, protocol, tmp_path: Path) -> None:
+    """They waited for each other for hours, or gave features of several kinds."""
+    fewer, others = (shutil.copytree(sides[0], tmp_path / name) for name in ("fewer", "others"))
+    (fewer / "4.mkv").unlink()
+    (others / "4.mkv").rename(others / "6.mkv")
+
+    first, second = ranks(2, "-c", UNLIKE, sides[0], fewer, others, sides[1], protocol)
+
+    assert first.returncode == second.returncode == 0, first.stderr + second.stderr
+    of_first, of_second = json.loads(first.stdout), json.loads(second.stdout)
+    assert "process 0 of this run lists 7 videos, and process 1 6 videos" in of_first[0]
+    assert "process 1 videos of other names" in of_first[1]
+    assert of_first[2] == of_second[2] and "process 1 has 0.1" in of_first[2]
+    assert [text.partition(": ")[2] for text in of_first[:2]] == [text.partition(": ")[2] for text in of_second[:2]]

@@ -130,6 +130,22 @@ def test_an_interrupted_copy_goes_on_or_begins_anew(server: FileServer, ranges: 
     assert not list(Path(os.environ["FVD_BENCH_HOME"]).rglob("*.part"))
 
 
+def test_bytes_of_an_older_version_are_part_of_no_copy(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the copy of the newer one ended before it began, as on a full disk."""
+    body = os.urandom(1 << 20) * 11
+    address = server.put("/fake.zip", body)
+    server.cut = 5 << 20
+    with pytest.raises(SourceError, match=r"breaks off|cannot be read"):
+        fetch(address, silent)
+    server.cut, newer = None, body[::-1]
+    server.put("/fake.zip", newer, '"2"')
+    with monkeypatch.context() as patched, pytest.raises(SourceError, match="hardly any space is left"):
+        patched.setattr(downloads, "_LEFT_FREE_BYTES", 1 << 60)
+        fetch(address, silent)
+
+    assert fetch(address, silent).files[0].place.read_bytes() == newer
+
+
 def test_a_file_that_changes_while_it_is_copied_is_refused(
     server: FileServer, packed: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """What a decoding process starts with: a Python, modules and a PyAV that may be broken; no video is to blame."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -65,6 +66,13 @@ def test_a_call_that_pyav_does_not_know_is_no_fault_of_the_video(
             ask(VideoFile(file, decoders=decoders))
 
 
+def test_where_no_memory_is_left_for_pyav_memory_is_what_is_advised(closing_decoders, file: Path, other_pyav) -> None:
+    other_pyav("def lazy(*given, **more): raise ImportError('libav.so: failed to map segment')\nav.open = lazy")
+
+    with pytest.raises(DecoderError, match=r"failed to map segment.*\): no memory is left: end what else uses it"):
+        _ = VideoFile(file, decoders=closing_decoders(Limits())).num_frames
+
+
 def test_what_a_damaged_file_makes_pyav_raise_is_its_own_fault(closing_decoders, file: Path, other_pyav) -> None:
     other_pyav("def refuse(*args, **keywords): raise ValueError('impossible')\nav.open = refuse")
 
@@ -91,6 +99,21 @@ def test_no_process_is_no_fault_of_the_video(closing_decoders, file: Path, monke
     monkeypatch.setattr(sys, "executable", "/no/such/python")
 
     with pytest.raises(DecoderError, match=r"does not start \(.*No such file or directory: '/no/such/python'\)"):
+        _ = VideoFile(file, decoders=closing_decoders(Limits())).num_frames
+
+
+@pytest.mark.parametrize(("number", "option"), [(errno.EMFILE, "-n"), (errno.EAGAIN, "-u")])
+def test_the_limit_that_stands_in_the_way_is_named(
+    closing_decoders, file: Path, monkeypatch: pytest.MonkeyPatch, number: int, option: str
+) -> None:
+    def refuse(*given: object, **more: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+
+    with pytest.raises(
+        DecoderError, match=rf"does not start \(.*\); raise the limit \(ulimit {option}\), or take fewer"
+    ):
         _ = VideoFile(file, decoders=closing_decoders(Limits())).num_frames
 
 
