@@ -15,7 +15,8 @@ _ALL = re.compile(rf"[\t\n{_CONTROLS}]")
 _TEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
     "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "\\": "\\textbackslash{}", "–": "--",
-    "±": "$\\pm$", "×": "$\\times$", "<": "\\textless{}", ">": "\\textgreater{}", "|": "\\textbar{}",
+    "±": "$\\pm$", "×": "$\\times$", "↓": "$\\downarrow$", "↑": "$\\uparrow$",
+    "<": "\\textless{}", ">": "\\textgreater{}", "|": "\\textbar{}",
 }  # fmt: skip
 """Character -> how LaTeX writes it."""
 

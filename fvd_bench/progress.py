@@ -67,7 +67,7 @@ def bars(terminal: TextIO) -> Iterator[Progress]:
             if drawn is None:
                 drawn = stack.enter_context(_bars(terminal))
             if what not in tasks:
-                tasks[what] = drawn.add_task(escaped(what))
+                tasks[what] = drawn.add_task(escaped(what), total=None)
             drawn.update(tasks[what], completed=done, total=total or None)
 
         yield show

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -88,6 +89,22 @@ class Commands(click.Group):
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Say what each command does in a whole sentence, which click cuts at the end of the line."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(sys.maxsize)) for name, each in self.commands.items()])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name
+            having = [each for each, command in self.commands.items() if any(name in p.opts for p in command.params)]
+            if not having:
+                raise
+            message = f"{name} stands behind the name of its command, such as {', '.join(having)}"
+            raise click.UsageError(message, ctx) from error
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         assert isinstance(cmd, Command | Commands), "else it has no --debug"

@@ -16,11 +16,15 @@ from fvd_bench.inspection.headers import header_findings
 from fvd_bench.networks import environment
 from fvd_bench.protocols.protocol import Protocol
 from fvd_bench.protocols.rules import SIDES, MetricRule
+from fvd_bench.protocols.variants import SCALE
 from fvd_bench.protocols.windows import WINDOW
 
 if TYPE_CHECKING:
     from fvd_bench.evaluation.collection import Collection
     from fvd_bench.evaluation.evaluation import Evaluation
+
+_BESIDE = (WINDOW, SCALE)
+"""How the rows of scores begin that stand beside those of protocols: of windows, and of real videos as fake ones."""
 
 
 def findings_of(collection: Collection, scores: Sequence[Score], motion: MotionPanel | None) -> list[Finding]:
@@ -55,8 +59,9 @@ def _of_videos_and_scores(
     """List what `find` says. scored: the protocols of which a score has a value, see `_scored`."""
     evaluation, sides = collection.evaluation, collection.evaluation.sides
     # Statistics have no videos in which anything could be found. What windows skip is counted, see `window_findings`.
+    # The fake side of the scale of motion is the real videos, of which the protocol itself tells.
     rows = evaluation.rows
-    told = _jobs_of(evaluation, [p for p in evaluation.protocols if not rows.get(p, "").startswith(WINDOW)])
+    told = _jobs_of(evaluation, [p for p in evaluation.protocols if not rows.get(p, "").startswith(_BESIDE)])
     known = {side for side in SIDES if sides[side].given.known is not None}
     measured: dict[Job, list[MetricRule]] = {}
     for protocol, rules in scored.items():
@@ -67,11 +72,12 @@ def _of_videos_and_scores(
         for job in collection.collected
         if job in told & measured.keys() and (videos := sides[job.draw.reads].given.known_videos) is not None
     }
-    whole = {score.digest for score in scores if not is_window(score)}
+    own = [score for score in scores if not (score.row or "").startswith(_BESIDE)]
+    windows = [score for score in scores if is_window(score) and score.digest not in {each.digest for each in own}]
     return find(
         evaluation.sources,
         {job: found for job, found in collection.collected.items() if job in told and job.draw.reads not in known},
-        [score for score in scores if not is_window(score) or score.digest not in whole],
+        [*own, *windows],
         evaluation.extractors,
         motion,
         evaluation.store.damaged,

@@ -225,9 +225,10 @@ def _doubt(code: str, score: Score) -> str:
             f"{number(value)} cannot be told from the {number(floor.value)} (up to {number(floor.interval[1])}) that "
             "real videos score against their own kind at these numbers: more videos are needed to see a difference"
         )
+    otherwise = ", or take the value at infinity" if score.infinite is not None else ""
     return (
         f"{percent(floor.value / value)} of the score is what real videos score against their own kind at these "
-        "numbers of videos: compare it only with scores at the same numbers, or see `infinite`"
+        f"numbers of videos: compare it only with scores at the same numbers{otherwise}"
     )
 
 

@@ -171,7 +171,7 @@ def text(name_or_path: str) -> str:
     if name not in names() and (numbers := family.Numbers.of(name)) is not None:
         return numbers.text(text(f"{family.BASE}{at}{version}"))
     if name not in names():
-        close = difflib.get_close_matches(name, [*ALIASES, *names()], n=_SUGGESTIONS, cutoff=_ALIKE)
+        close = difflib.get_close_matches(name.lower(), [*ALIASES, *names()], n=_SUGGESTIONS, cutoff=_ALIKE)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
         raise UnknownProtocolError(
             f"no protocol is named {name!r}; {hint}`fvd-bench protocols list` names all; to use a file of your own "

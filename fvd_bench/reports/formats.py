@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fvd_bench.escapes import escaped, in_csv
+from fvd_bench.escapes import escaped, in_csv, in_latex
 from fvd_bench.reports.layout import Grid
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def latex_table(grid: Grid) -> str:
     import pandas
 
     used = grid.used()
-    rows = [[escaped(text) for text in row] for row in used.rows]
+    rows = [[in_latex(text) for text in row] for row in used.rows]
     alignment = "".join("r" if column.is_number else "l" for column in used.columns)
-    table = pandas.DataFrame(rows, columns=[column.heading for column in used.columns])
-    return str(table.to_latex(index=False, escape=True, column_format=alignment))
+    table = pandas.DataFrame(rows, columns=[in_latex(column.heading) for column in used.columns])
+    return str(table.to_latex(index=False, escape=False, column_format=alignment))

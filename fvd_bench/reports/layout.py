@@ -6,6 +6,7 @@ terminal, which wraps it and copies it whole. Print with `console.print(…, cro
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,10 @@ _READABLE = 100
 
 _LEAST_PROSE = 28
 """Columns that prose needs to stand in a grid rather than below its row."""
+
+_PERCENT = re.compile(r"(?<=\d) (?=%)")
+_JOINED = "\x1f"
+"""What stands for a space where no line may end. `escaped` leaves no such character in a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +191,14 @@ class _Layout:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """Break text between words into lines of at most `width` columns. A word that is longer keeps a line of its own."""
-    return textwrap.wrap(text, max(width, _LEAST_PROSE), break_long_words=False, break_on_hyphens=False) or [""]
+    """Break text between words into lines of at most `width` columns. A word that is longer keeps a line of its own.
+
+    A number and its percent sign are one word.
+    """
+    lines = textwrap.wrap(
+        _PERCENT.sub(_JOINED, text), max(width, _LEAST_PROSE), break_long_words=False, break_on_hyphens=False
+    )
+    return [line.replace(_JOINED, " ") for line in lines] or [""]
 
 
 def _line(*parts: tuple[str, str]) -> Text:

@@ -58,3 +58,10 @@ def test_names_in_bars_are_not_obeyed(terminal) -> None:
         show("[red]evil\x1b[2J", 1, 2)
 
     assert r"[red]evil\x1b[2J" in terminal.getvalue()
+
+
+def test_what_has_no_known_number_of_parts_is_not_said_to_have_100(terminal) -> None:
+    with bars(terminal) as show:
+        show("videos", 0, 0)
+
+    assert "0/?" in terminal.getvalue() and "100" not in terminal.getvalue()

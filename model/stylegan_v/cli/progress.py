@@ -43,7 +43,7 @@ def training_progress() -> Iterator[Shown]:
 
         def show(what: str, done: int, total: int) -> None:
             if what not in tasks:
-                tasks[what] = bars.add_task(escaped(what), at="")
+                tasks[what] = bars.add_task(escaped(what), total=None, at="")
             at, going_on = (f"{done} of {total}", done < total) if total else (str(done), True)
             bars.update(tasks[what], completed=done, total=total or None, at=at, visible=going_on)
 

@@ -210,7 +210,7 @@ def test_statistics_are_named_where_they_are_taken(command: str, takes: bool) ->
 def test_commands_are_listed_in_the_order_of_the_work() -> None:
     lines = fvd_bench("--help").stdout.split("Commands:")[1].split("\n")
 
-    names = [line.split()[0] for line in lines if line.strip()]
+    names = [line.split()[0] for line in lines if line.strip() and not line.startswith("   ")]
 
     assert names == [
         "compute",
@@ -232,6 +232,22 @@ def test_commands_are_listed_in_the_order_of_the_work() -> None:
         "cite",
         "export",
     ]
+
+
+@pytest.mark.parametrize("columns", ["40", "80"])
+def test_what_a_command_does_is_said_in_a_whole_sentence(columns: str) -> None:
+    text = fvd_bench("--help", COLUMNS=columns).stdout
+
+    assert "..." not in text.partition("Commands:")[2]
+    assert "list, pull, import and verify them." in " ".join(text.split())
+
+
+def test_an_option_before_the_command_is_told_where_it_stands() -> None:
+    done = fvd_bench("--real", "a", "compute", "--fake", "b")
+
+    assert done.returncode == 2
+    assert "--real stands behind the name of its command, such as compute, paired, " in " ".join(done.stderr.split())
+    assert "No such option '--nothing'" in fvd_bench("--nothing").stderr
 
 
 def test_a_copied_protocol_has_to_be_renamed(two_sides, tmp_path: Path) -> None:

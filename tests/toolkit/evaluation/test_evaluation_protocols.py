@@ -80,6 +80,20 @@ def test_the_scale_is_scored_beside_the_protocol(two_sides, pixels_protocol) -> 
     assert plain.motion is not None and plain.motion == with_scale.motion
 
 
+def test_the_scale_adds_no_warning_of_fake_videos(
+    tmp_path: Path, moving_frames, write_frames, two_sides, pixels_protocol
+) -> None:
+    """Its fake side is the real videos: here JPEG files, and more than the fake videos, which are none."""
+    for seed in range(9):
+        write_frames(tmp_path / "jpg" / f"{seed}", moving_frames(17, seed=seed), suffix=".jpg", quality=86)
+    sides = tmp_path / "jpg", two_sides[1]
+    protocol = pixels_protocol(count="fake = 2048", images='jpeg = { fake = "unless-jpeg" }')
+
+    with_scale = evaluate(*sides, protocol, settings=Settings(cache=None, motion=True))
+
+    assert with_scale.warnings == evaluate(*sides, protocol, settings=NO_CACHE).warnings
+
+
 def test_a_metric_that_cannot_be_computed_leaves_the_others_alone(two_sides, pixels_protocol) -> None:
     file = Path(pixels_protocol(count="real = 5"))
     file.write_text(file.read_text().replace('["fvd"]', '["density", "fvd"]'))

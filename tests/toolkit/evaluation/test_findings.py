@@ -1,5 +1,6 @@
 """What is said of a score beside its floor and its interval."""
 
+import dataclasses
 import statistics
 
 import pytest
@@ -26,6 +27,16 @@ def test_a_score_is_held_against_what_chance_makes(
     score = _score("fvd", value, interval=interval, floor=Estimate(10.0, (8.0, 12.0)))
 
     assert [finding.code for finding in find({}, {}, [score], {}, None, 0, {})] == codes
+
+
+def test_a_value_at_infinity_is_advised_where_there_is_one() -> None:
+    plain = _score("fvd", 15.0, interval=(14.0, 16.0), floor=Estimate(10.0, (8.0, 12.0)))
+    carried = dataclasses.replace(plain, infinite=Estimate(5.0, (4.0, 6.0)))
+
+    (first,), (second,) = (find({}, {}, [score], {}, None, 0, {}) for score in (plain, carried))
+
+    assert first.message.endswith("compare it only with scores at the same numbers")
+    assert second.message == f"{first.message}, or take the value at infinity"
 
 
 def test_equal_repeats_are_told_only_where_no_score_of_the_protocol_shows_that_clips_were_drawn() -> None:

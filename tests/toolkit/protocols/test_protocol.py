@@ -201,6 +201,8 @@ def test_a_wrong_name_gets_a_few_suggestions(wrong: str) -> None:
 def test_unknown_names_and_missing_files_say_what_there_is() -> None:
     with pytest.raises(UnknownProtocolError, match=r"did you mean stylegan-v-fvd16 or "):
         protocol.load("stylegan-fvd16")
+    with pytest.raises(UnknownProtocolError, match=r"named 'FVD'; did you mean fvd or "):
+        protocol.load("FVD")
     with pytest.raises(UnknownProtocolError, match=r"named 'xyz'; `fvd-bench protocols list` names all"):
         protocol.load("xyz")
     with pytest.raises(ProtocolError, match=r"\./none\.toml.*No such file"):

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from fvd_bench.reports.formats import FORMS, Report, csv_text
+from fvd_bench.reports.formats import FORMS, Report, csv_text, latex_table
 from fvd_bench.reports.layout import Column, Grid, Prose
 
 GRID = Grid(
@@ -39,8 +39,17 @@ def test_latex_is_a_table_of_booktabs() -> None:
     lines = [line.strip() for line in REPORT.in_form("latex").splitlines()]
 
     assert lines[:3] == [r"\begin{tabular}{lrr}", r"\toprule", r"protocol & FVD & 95 \% interval \\"]
-    assert r"a\_b|c & 1.50 & 1 to 2 \\" in lines
+    assert r"a\_b\textbar{}c & 1.50 & 1 to 2 \\" in lines
     assert lines[-2:] == [r"\end{tabular}", "% fvd|a`b"]
+
+
+def test_latex_has_no_characters_that_a_font_may_lack() -> None:
+    grid = Grid([Column("FVD ↓"), Column("× floor")], [["12.3 ± 0.1 ↑", "–"]])
+
+    text = latex_table(grid)
+
+    assert text.isascii()
+    assert r"FVD $\downarrow$ & $\times$ floor" in text and r"12.3 $\pm$ 0.1 $\uparrow$ & --" in text
 
 
 def test_csv_has_all_digits_and_one_line_for_each() -> None:

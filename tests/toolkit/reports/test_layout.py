@@ -89,3 +89,8 @@ def test_wide_characters_are_counted_as_wide() -> None:
 def test_words_that_are_longer_than_a_line_stay_whole() -> None:
     assert wrapped(f"in {PATH} there", 40) == ["in", PATH, "there"]
     assert wrapped("", 40) == [""]
+
+
+def test_a_number_and_its_percent_sign_stay_on_one_line() -> None:
+    assert wrapped("still are 0 % and 0 % of the videos", 28) == ["still are 0 % and 0 % of the", "videos"]
+    assert wrapped("of all the videos stand still 0 % and 0 %", 31) == ["of all the videos stand still", "0 % and 0 %"]

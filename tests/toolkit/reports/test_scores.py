@@ -38,7 +38,8 @@ def test_tables_say_it_and_csv_has_all_digits(result: Result) -> None:
 
     assert f"{SAID}, as papers report it" in _printed(report)
     assert f"{SAID}" in _printed(result_report(replace(result, scores=result.scores * 2)))
-    assert f"| {SAID} |" in report.in_form("markdown") and SAID in report.in_form("latex")
+    assert f"| {SAID} |" in report.in_form("markdown")
+    assert SAID.replace("±", r"$\pm$") in report.in_form("latex")
     (row,) = csv.DictReader(io.StringIO(report.in_form("csv")))
     assert (row["splits"], row["splits_std"]) == ("10", "0.734") and float(row["std"]) != 0.734
 
