@@ -2,7 +2,8 @@
 
 PyTorch takes every tensor on a processor from the C library. glibc takes large ones from the system and gives them back
 as soon as they are free, and the system fills every page of the next one with zeros: up to 20,000 pages for a clip
-through I3D, and 50,000 in a training step of `small` at 64², which are up to a tenth of the time of either.
+through I3D, and 50,000 in a training step of `small` at 64². That is some hundredths of the time of either, and more on
+a busy machine.
 """
 
 from __future__ import annotations
