@@ -107,7 +107,7 @@ def main() -> None:
     arguments = options.parse_args()
     preset, side = ("tiny", 32) if arguments.tiny else ("small", 64)
     torch.manual_seed(0)
-    with tempfile.TemporaryDirectory() as folder, training_arithmetic(), kept_memory():
+    with tempfile.TemporaryDirectory() as folder, training_arithmetic(), kept_memory(block=2**30, free=2**30):
         videos = one_video(Path(folder), side)
         timed = {
             f"{name} {stage.name}".strip(): Timed(name, stage.name, videos, preset=preset, side=side)

@@ -95,7 +95,7 @@ def memory(i3d: I3D) -> Ways:
     given_back = lanes(i3d)["side by side"]
 
     def kept() -> Tensor:
-        with kept_memory():
+        with kept_memory(block=2**25, free=2**27):
             return torch.cat([given_back() for _ in range(BATCHES)])
 
     return {"kept": kept, "given back": lambda: torch.cat([given_back() for _ in range(BATCHES)])}

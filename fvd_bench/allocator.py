@@ -13,36 +13,37 @@ import ctypes
 import os
 import platform
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Settings in glibc's malloc.h: from how many bytes on free memory is given back, and blocks are taken from the
 system; and in how many places threads keep memory, apart from each other."""
 
-_KEPT = 2**30
 _USUAL = {_TRIM_THRESHOLD: 2**26, _MMAP_THRESHOLD: 2**25}
 """The most that glibc itself raises them to, for programs with large blocks."""
 
 _lock = threading.Lock()
 os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
-_blocks = 0
-"""Blocks of `kept_memory` that run. The settings are those of the process."""
+_uses = 0
+"""How many uses of `kept_memory` there are now. The settings are those of the process."""
 
 
 @contextlib.contextmanager
-def kept_memory() -> Iterator[None]:
-    """Keep blocks of up to 1 GiB once they are free, and give them back at the end. Does nothing without glibc.
+def kept_memory(*, block: int, free: int) -> Iterator[None]:
+    """Keep blocks of memory once they are free, and give them back at the end. Does nothing without glibc.
 
-    Where such blocks overlap, in threads too, it is at the end of the last one.
+    block: bytes of the largest that is kept. free: bytes of free memory that are kept at most; none are given back that
+        lie between others, so memory may grow the more, the larger both are.
+    Where this is done several times at once, in threads too, it holds from the first beginning to the last end.
     """
     if not _is_glibc():
         yield
         return
-    _count(1)
+    _count(1, {_TRIM_THRESHOLD: free, _MMAP_THRESHOLD: block})
     try:
         yield
     finally:
-        _count(-1)
+        _count(-1, _USUAL)
 
 
 def share_memory() -> None:
@@ -59,15 +60,15 @@ def _is_glibc() -> bool:
     return platform.libc_ver()[0] == "glibc"
 
 
-def _count(change: int) -> None:
-    """Count a block that begins or ends, and change the settings at the first and the last one."""
-    global _blocks
+def _count(change: int, settings: Mapping[int, int]) -> None:
+    """Count a use of `kept_memory` that begins or ends, and change the settings at the first and the last one."""
+    global _uses
     libc = ctypes.CDLL(None)
     with _lock:
-        before, _blocks = _blocks, _blocks + change
-        if before and _blocks:
+        before, _uses = _uses, _uses + change
+        if before and _uses:
             return
-        for setting, value in _USUAL.items():
-            libc.mallopt(setting, _KEPT if _blocks else value)
-        if not _blocks:
+        for setting, value in settings.items():
+            libc.mallopt(setting, value)
+        if not _uses:
             libc.malloc_trim(0)

@@ -272,7 +272,10 @@ class Extraction:
         done = {place: number for number, place in enumerate(tasks)}
         budget = Budget(_BYTES_PER_WORKER * self._workers)
         read = partial(self._read, budget, watch)
-        with kept_memory(), contextlib.closing(Batches(self._store, self._extractors)) as batches:
+        with (
+            kept_memory(block=2**25, free=2**27),
+            contextlib.closing(Batches(self._store, self._extractors)) as batches,
+        ):
             for (place, jobs), item in in_order(list(tasks.items()), read, workers=self._workers, budget=budget):
                 progress(done[place], len(tasks))
                 for key, job in jobs.items():

@@ -31,13 +31,13 @@ step()
 """
 
 KEPT = """
-with kept_memory():
+with kept_memory(block=2**30, free=2**30):
     kept = [step() for _ in range(4)]
 print(kept[-1], step())
 """
 
 OVERLAPPING = """
-outer, inner = kept_memory(), kept_memory()
+outer, inner = (kept_memory(block=2**30, free=2**30) for _ in range(2))
 outer.__enter__(); inner.__enter__(); outer.__exit__(None, None, None)
 kept = [step() for _ in range(4)]
 inner.__exit__(None, None, None)
@@ -47,7 +47,7 @@ print(kept[-1], step())
 IN_A_THREAD = """
 share_memory()
 kept = []
-with kept_memory():
+with kept_memory(block=2**30, free=2**30):
     thread = threading.Thread(target=lambda: kept.extend(step() for _ in range(4)))
     thread.start(); thread.join()
 print(kept[-1], step())
@@ -109,5 +109,5 @@ def test_other_libraries_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     monkeypatch.setattr(allocator.ctypes, "CDLL", lambda name: pytest.fail("changed a setting"))
     share_memory()
-    with kept_memory():
+    with kept_memory(block=2**30, free=2**30):
         pass

@@ -64,8 +64,8 @@ def train(
     """
     began = time.monotonic()
     arithmetic = training_arithmetic(tf32=run.train.tf32)
-    answer = _Answer()
-    with distributed.process_group(device) as place, stoppable(answer) as stop, arithmetic, kept_memory():
+    answer, kept = _Answer(), kept_memory(block=2**30, free=2**30)
+    with distributed.process_group(device) as place, stoppable(answer) as stop, arithmetic, kept:
         run = dataclasses.replace(run, train=dataclasses.replace(run.train, precision=_precision(run, place)))
         distributed.on_first(lambda: run_folder.check(out, run))
         if distributed.rank() == 0 and (before := run_folder.other_data(out, run)):
