@@ -33,11 +33,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 from training_cost import one_video
 
-from fvd_bench.allocator import kept_memory
 from stylegan_v.baselines import registry
 from stylegan_v.data.clips import Batch, VideoDataset
 from stylegan_v.methods.style_trainer import StyleTrainer
 from stylegan_v.methods.trainer import Trainer
+from stylegan_v.training.allocator import kept_memory
 from stylegan_v.training.loop import training_arithmetic
 from stylegan_v.training.run import load_run
 
@@ -107,7 +107,7 @@ def main() -> None:
     arguments = options.parse_args()
     preset, side = ("tiny", 32) if arguments.tiny else ("small", 64)
     torch.manual_seed(0)
-    with tempfile.TemporaryDirectory() as folder, training_arithmetic(), kept_memory(block=2**30, free=2**30):
+    with tempfile.TemporaryDirectory() as folder, training_arithmetic(), kept_memory():
         videos = one_video(Path(folder), side)
         timed = {
             f"{name} {stage.name}".strip(): Timed(name, stage.name, videos, preset=preset, side=side)

@@ -2,14 +2,13 @@
 
 Command:  python benchmarks/networks_cpu.py
 Time:     5 minutes on 2 idle cores.
-Expected: more clips and images a second by each choice, and features as near to those of float64. Lanes, memory and
-          pools change no bit of them.
+Expected: more clips and images a second by each choice, and features as near to those of float64. Lanes and pools
+          change no bit of them.
 
 Two ways of the same work, on the same input, in turns, so that a busy neighbour slows both:
 
     lanes      I3D on four micro-batches side by side, each on its share of the threads, and one after the other on all,
                from a thread of its own, as an evaluation does it
-    memory     the same side by side with memory that is kept from batch to batch, and given back each time
     pools      I3D with maxima taken one axis at a time, and with torch's pool, on one thread
     c3d        C3D's larger convolutions by Winograd's algorithm, and by direct sums
     inception  torch-fidelity's Inception with kernels in the layout channels-last, and as they come
@@ -37,7 +36,6 @@ from torch import Tensor, nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 from winograd import direct
 
-from fvd_bench.allocator import kept_memory, share_memory
 from fvd_bench.networks import i3d_network, weights
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.networks.c3d_network import C3D
@@ -49,19 +47,16 @@ from fvd_bench.networks.weights import c3d_tensors
 
 ROUNDS = 9
 MICRO_BATCHES, CLIPS, FRAMES, IMAGES = 4, 2, 16, 8
-BATCHES = 3
 Ways = Mapping[str, Callable[[], Tensor]]
 
 
 def main() -> None:
-    share_memory()  # as the command line does
     threads = torch.get_num_threads()
     table: dict[str, Any] = {"rounds": ROUNDS, "threads": threads}
     with torch.inference_mode(), float32_arithmetic("float32"):
         i3d = I3D.from_tensors(weights.load("i3d-kinetics-400").tensors)
         with ThreadPoolExecutor(1) as thread:
             table["lanes"] = thread.submit(compared, lanes(i3d)).result()
-            table["memory"] = thread.submit(compared, memory(i3d)).result()
         torch.set_num_threads(1)
         table["pools"] = compared(pools(i3d))
         torch.set_num_threads(threads)
@@ -89,16 +84,6 @@ def lanes(i3d: I3D) -> Ways:
         return torch.cat(Lanes(most).map(i3d, batches))
 
     return {"side by side": partial(logits, MICRO_BATCHES), "one after the other": partial(logits, 1)}
-
-
-def memory(i3d: I3D) -> Ways:
-    given_back = lanes(i3d)["side by side"]
-
-    def kept() -> Tensor:
-        with kept_memory(block=2**25, free=2**27):
-            return torch.cat([given_back() for _ in range(BATCHES)])
-
-    return {"kept": kept, "given back": lambda: torch.cat([given_back() for _ in range(BATCHES)])}
 
 
 def pools(i3d: I3D) -> Ways:

@@ -105,8 +105,7 @@ def work(data: str) -> None:
         trainers[name] = kind(run, dataset, torch.device("cpu"))
         trainers[name].probability.p = probability
         clips[name] = clip_files.batches(dataset, trainers[name].samples(), seed=0, workers=1)
-    kept = {} if before() else {"block": 2**30, "free": 2**30}
-    with importlib.import_module("fvd_bench.allocator").kept_memory(**kept) if kept else contextlib.nullcontext():
+    with contextlib.nullcontext() if before() else module("training.allocator").kept_memory():
         for line in sys.stdin:
             if line.strip() == "numbers":
                 print(json.dumps(numbers()), flush=True)

@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from fvd_bench.allocator import share_memory
 from fvd_bench.cli.audit import audit
 from fvd_bench.cli.cite import cite
 from fvd_bench.cli.command import DEBUG, Commands
@@ -69,7 +68,6 @@ def _run(group: click.Group, name: str) -> int:
     try:
         check_system()
         check_folder()
-        share_memory()
         variable = f"_{name.replace('-', '_')}_COMPLETE".upper()  # where click's own main looks too
         if asked := os.environ.get(variable):
             from click.shell_completion import shell_complete

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from fvd_bench.allocator import kept_memory
 from fvd_bench.errors import CacheError, EngineError, SourceError, VideoError
 from fvd_bench.features.batches import Batches
 from fvd_bench.features.distributed import WHOLE, Share
@@ -272,10 +271,7 @@ class Extraction:
         done = {place: number for number, place in enumerate(tasks)}
         budget = Budget(_BYTES_PER_WORKER * self._workers)
         read = partial(self._read, budget, watch)
-        with (
-            kept_memory(block=2**25, free=2**27),
-            contextlib.closing(Batches(self._store, self._extractors)) as batches,
-        ):
+        with contextlib.closing(Batches(self._store, self._extractors)) as batches:
             for (place, jobs), item in in_order(list(tasks.items()), read, workers=self._workers, budget=budget):
                 progress(done[place], len(tasks))
                 for key, job in jobs.items():

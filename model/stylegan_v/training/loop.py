@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 
-from fvd_bench.allocator import kept_memory
 from fvd_bench.escapes import escaped
 from fvd_bench.networks.arithmetic import float32_arithmetic
 from fvd_bench.progress import Progress
@@ -29,6 +28,7 @@ from stylegan_v.methods.trainer import Trainer
 from stylegan_v.networks.generator import half_precision
 from stylegan_v.sampling.scoring import check_generated, check_scoring
 from stylegan_v.training import memory_advice, run_folder
+from stylegan_v.training.allocator import kept_memory
 from stylegan_v.training.memory_advice import explained_memory
 from stylegan_v.training.pace import Pace, in_seconds
 from stylegan_v.training.run import Run
@@ -64,8 +64,8 @@ def train(
     """
     began = time.monotonic()
     arithmetic = training_arithmetic(tf32=run.train.tf32)
-    answer, kept = _Answer(), kept_memory(block=2**30, free=2**30)
-    with distributed.process_group(device) as place, stoppable(answer) as stop, arithmetic, kept:
+    answer = _Answer()
+    with distributed.process_group(device) as place, stoppable(answer) as stop, arithmetic, kept_memory():
         run = dataclasses.replace(run, train=dataclasses.replace(run.train, precision=_precision(run, place)))
         distributed.on_first(lambda: run_folder.check(out, run))
         if distributed.rank() == 0 and (before := run_folder.other_data(out, run)):
