@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike[str]
 
 
+def is_same_file(one: Path, other: Path) -> bool:
+    """Return whether two paths lead to one file that is there."""
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # not there, or no path
+        return False
+
+
 def user_path(path: PathLike) -> Path:
     """Return a path as people write it, in which ~ is a home folder like in a shell.
 

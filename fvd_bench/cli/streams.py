@@ -16,7 +16,7 @@ from fvd_bench import atomic
 from fvd_bench.cli.terminal import plain
 from fvd_bench.errors import OutputError, cause
 from fvd_bench.escapes import escaped
-from fvd_bench.paths import user_path
+from fvd_bench.paths import is_same_file, user_path
 from fvd_bench.progress import Progress, bars, silent
 from fvd_bench.words import duration
 
@@ -264,7 +264,7 @@ def _check_apart(file: str, place: Path, taken: Iterable[Path]) -> None:
     for other in taken:
         from fvd_bench.sources.membership import takes  # for the commands that write files
 
-        if _is_same(place, other) or takes(other, place):
+        if is_same_file(place, other) or takes(other, place):
             if place.exists():
                 raise click.UsageError(f"{file} is read, and would be replaced: give what is written another name")
             raise click.UsageError(f"{file} would be a part of {other} from then on: write it to another folder")
@@ -283,13 +283,6 @@ def _named_by_options() -> Iterator[str]:
 
         if (table := dependence.table_of(by)) is not None:
             yield table[0]
-
-
-def _is_same(file: Path, other: Path) -> bool:
-    try:
-        return file.samefile(other)
-    except (OSError, ValueError):  # not there, or no path
-        return False
 
 
 def write(data: bytes, file: str) -> None:

@@ -73,7 +73,8 @@ def _of_videos_and_scores(
         if job in told & measured.keys() and (videos := sides[job.draw.reads].given.known_videos) is not None
     }
     own = [score for score in scores if not (score.row or "").startswith(_BESIDE)]
-    windows = [score for score in scores if is_window(score) and score.digest not in {each.digest for each in own}]
+    digests = {score.digest for score in own}
+    windows = [score for score in scores if is_window(score) and score.digest not in digests]
     return find(
         evaluation.sources,
         {job: found for job, found in collection.collected.items() if job in told and job.draw.reads not in known},

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fvd_bench.errors import FvdBenchError
-from fvd_bench.paths import user_path
+from fvd_bench.paths import is_same_file, user_path
 from fvd_bench.sources.addresses import is_address
 from fvd_bench.sources.array_files import ARRAY_SUFFIXES, inside
 from fvd_bench.sources.array_folder import holds_arrays
@@ -27,7 +27,7 @@ def takes(side: str | os.PathLike[str], file: Path) -> bool:
     if not (is_video_or_image(file.name) or suffix(file.name) in ARRAY_SUFFIXES or is_tar_name(file.name)):
         return False
     try:
-        return any(path == file or _is_same(path, file) for path in _members(side, file))
+        return any(path == file or is_same_file(path, file) for path in _members(side, file))
     except (OSError, FvdBenchError):  # what is wrong with a side is said when it is opened
         return False
 
@@ -67,10 +67,3 @@ def _in_folder(folder: Path, file: Path) -> Iterator[Path]:
         listing = Listing.of(str(folder), files, folder, DISK)
         for name in listing.names:
             yield from (folder / name / image for image in listing.images.get(name, ("",)))
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    try:
-        return path.samefile(other)
-    except (OSError, ValueError):  # not there, or no path
-        return False

@@ -147,24 +147,6 @@ def test_two_processes_do_what_one_does(run_of, tmp_path: Path) -> None:
     assert len(lines(tmp_path / "two")) == 3
 
 
-def test_processes_that_see_other_videos_are_refused(run_of, toy_videos: Path, tmp_path: Path) -> None:
-    """Each trained on a share of its own list of them, without a word."""
-    fewer = shutil.copytree(toy_videos, tmp_path / "fewer")
-    shutil.rmtree(min(fewer.iterdir()))
-    (tmp_path / "run.toml").write_text(run_of(1).to_toml())
-    code = (
-        "import os, sys\nfrom stylegan_v.cli import main\nfirst, second, *rest = sys.argv[1:]\n"
-        "sys.argv = ['stylegan-v', 'train', '--data', second if os.environ['RANK'] == '1' else first, *rest]\nmain()"
-    )
-    options = ["--config", tmp_path / "run.toml", "--out", tmp_path / "out", "--device", "cpu"]
-
-    both = ranks(2, "-c", code, toy_videos, fewer, *options)
-
-    assert [done.returncode for done in both] == [3, 3], both[0].stderr
-    assert "the processes of this run see other videos there" in both[0].stderr
-    assert not (tmp_path / "out").exists()
-
-
 def test_numbers_that_are_not_finite_end_the_run(run_of, tmp_path: Path) -> None:
     run = run_of(50, train={"learning_rate": 1e15})
 

@@ -2,7 +2,6 @@
 
 import shutil
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 
 from fvd_bench.inspection.checkup import inspect
-from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.pool import Decoders
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.video import Pixels
@@ -18,14 +16,6 @@ from fvd_bench.videos.video import Pixels
 FRAMES, GOP, RATE = 60, 20, 25
 MOVIE_TICKS, MEDIA_TICKS = 1000 // RATE, 512
 """Of a frame, in the units of FFmpeg's headers of movies and of tracks."""
-
-
-@pytest.fixture(scope="module")
-def decoders() -> Iterator[Decoders]:
-    """They hold no frames after counting, so that these short videos are sought like long ones."""
-    made = Decoders(Limits(held_bytes=0))
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

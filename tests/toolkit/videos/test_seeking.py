@@ -1,7 +1,6 @@
 """Seeking gives exactly the frames that decoding from the start gives, and decodes fewer."""
 
 import zipfile
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path, PurePosixPath
 
@@ -13,20 +12,11 @@ from fvd_bench.errors import ShortVideoError
 from fvd_bench.sources.zips import Archive
 from fvd_bench.videos.decoding import index as frame_index
 from fvd_bench.videos.decoding.index import Entry, FrameIndex
-from fvd_bench.videos.decoding.limits import Limits
 from fvd_bench.videos.decoding.pool import Decoders
 from fvd_bench.videos.file import VideoFile
 from fvd_bench.videos.video import Pixels
 
 FRAMES = 150
-
-
-@pytest.fixture(scope="module")
-def decoders() -> Iterator[Decoders]:
-    """They hold no frames after counting, so that these short videos are sought like long ones."""
-    made = Decoders(Limits(held_bytes=0))
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")
